@@ -1,0 +1,3 @@
+"""Prometheus exporter that follows SMSBat messages to their end."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,135 @@
+"""Lets messages in: checks what is offered, and takes each id of an account once for as long as it is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from exporter import catalogue as metrics
+from exporter.clock import Clock
+from exporter.commit import Committer
+from exporter.labels import LabelRules
+from exporter.message import MESSAGE_ID, Anomaly, Message
+from exporter.store.writer import Writer
+from exporter.tracker import Tracker
+
+_SKEW_SECONDS: Final = 5.0
+_FURTHEST_SECONDS: Final = 30 * 86_400.0
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that somebody wants tracked; `sent_at` is Unix seconds (None: now), `ttl` seconds."""
+
+    id: str
+    account: str
+    channel: str | None = None
+    sent_at: float | None = None
+    ttl: float | None = None
+    labels: Mapping[str, str] = {}
+    traceparent: str | None = None
+    listed: bool = False
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """What became of the offers: how many are new, which were known, and why the rest was refused."""
+
+    accepted: int
+    duplicates: tuple[int, ...]
+    """The places of offers that are tracked or remembered already."""
+    rejected: tuple[tuple[int, str], ...]
+    """Place and reason of each."""
+
+
+class FullError(Exception):
+    """As many messages are in flight as the configuration allows; nothing was taken."""
+
+
+class Admission:
+    """The door; contract section 3.1."""
+
+    def __init__(self, tracker: Tracker, rules: LabelRules, committer: Committer, writer: Writer, clock: Clock) -> None:
+        """Take those who number, label, track and store."""
+        self.accounts: frozenset[str] = frozenset()
+        self.max_in_flight = 0
+        self.last_seq = 0
+        self._tracker = tracker
+        self._rules = rules
+        self._committer = committer
+        self._writer = writer
+        self._clock = clock
+
+    async def offer(
+        self, offers: Sequence[Offer], source: str, *, quiet: Callable[[Offer], bool] | None = None
+    ) -> Admitted:
+        """Take the offers in; returns once all that is accepted is stored.
+
+        Raises FullError when they do not all fit, StoreError when the store cannot be read. `quiet` says of a
+        duplicate whether it goes uncounted.
+        """
+        rejected = [(place, why) for place, offer in enumerate(offers) if (why := self._refusal(offer))]
+        refused = {place for place, _ in rejected}
+        fresh = {
+            place: offer for place, offer in enumerate(offers) if place not in refused and not self._tracked(offer)
+        }
+        keys = list({(offer.account, offer.id) for offer in fresh.values()})
+        remembered = await self._writer.call(lambda store: store.remembered(keys)) if keys else set()
+        new = {
+            place: offer
+            for place, offer in fresh.items()
+            if (offer.account, offer.id) not in remembered and not self._tracked(offer)
+        }
+        if len(self._tracker.in_flight) + len(new) > self.max_in_flight:
+            raise FullError
+        taken = {place for place, offer in new.items() if self._take(offer)}
+        duplicates = tuple(place for place in range(len(offers)) if place not in refused and place not in taken)
+        self._count(source, accepted=len(taken), rejected=len(rejected))
+        self._count(source, duplicate=sum(quiet is None or not quiet(offers[place]) for place in duplicates))
+        await self._committer.stored()
+        return Admitted(len(taken), duplicates, tuple(rejected))
+
+    def _tracked(self, offer: Offer) -> bool:
+        return self._tracker.in_flight.find(offer.account, offer.id) is not None
+
+    def _refusal(self, offer: Offer) -> str | None:
+        now = self._clock.now()
+        if not MESSAGE_ID.fullmatch(offer.id):
+            return "the message id must match [A-Za-z0-9_-][A-Za-z0-9_.:-]{0,127}"
+        if offer.account not in self.accounts:
+            return "no such account is configured"
+        if offer.ttl is not None and not 0 < offer.ttl <= _FURTHEST_SECONDS:
+            return "ttl must be over 0 and at most 30 days"
+        if offer.sent_at is not None and not -_FURTHEST_SECONDS <= offer.sent_at - now <= _FURTHEST_SECONDS:
+            return "the send time must lie within 30 days of now"
+        return None
+
+    def _take(self, offer: Offer) -> bool:
+        """Track a message, unless an earlier one of the same offers was it."""
+        if self._tracked(offer):
+            return False
+        now = self._clock.now()
+        channel = self._rules.channel(offer.channel)
+        sent_at = now if offer.sent_at is None else offer.sent_at
+        if now < sent_at <= now + _SKEW_SECONDS:
+            sent_at = now
+            self._committer.changes.tally.count(metrics.ANOMALIES, offer.account, Anomaly.FUTURE_SEND_TIME.value)
+        self.last_seq += 1
+        message = Message(
+            id=offer.id,
+            account=offer.account,
+            channel=channel,
+            labels=self._rules.admit(offer.account, channel, offer.labels, now),
+            sent_at=sent_at,
+            accepted_at=now,
+            ttl=offer.ttl,
+            traceparent=offer.traceparent,
+            listed=offer.listed,
+        )
+        self._tracker.track(message, self.last_seq)
+        return True
+
+    def _count(self, source: str, **results: int) -> None:
+        for result, by in results.items():
+            if by:
+                self._committer.changes.tally.count(metrics.INTAKE, source, result, by=by)

@@ -1,0 +1,221 @@
+"""Builds the exporter, runs it, reloads it and shuts it down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import TYPE_CHECKING, Final
+
+from exporter import __version__, settings, view
+from exporter.config import Config, ConfigError, SecretError
+from exporter.core import Core
+from exporter.crew import Crew
+from exporter.intake.listed import Listed
+from exporter.logs import fields
+from exporter.metrics import Snapshot
+from exporter.store import Store, StoreError
+from exporter.store.writer import Writer
+from exporter.totals import Totals
+from exporter.web import listener
+from exporter.window import Windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.client import Client
+    from exporter.clock import Clock
+    from exporter.config import StoreConfig
+    from exporter.web.addresses import Address
+    from exporter.web.server import Server
+
+_log: Final = logging.getLogger(__name__)
+_TICK_SECONDS: Final = 1.0
+_FORGET_EVERY_TICKS: Final = 60
+_FORGET_AT_ONCE: Final = 5_000
+_FOLLOW_SECONDS: Final = 5.0
+_LAST_COMMIT_SECONDS: Final = 3.0
+
+
+class App:
+    """The exporter as a whole: started, reloaded, stopped."""
+
+    def __init__(
+        self, config: Config, load_config: Callable[[], Config], open_store: Callable[[StoreConfig], Store]
+    ) -> None:
+        """Take a checked configuration, how to read it again, and how to open its store."""
+        self.core: Core | None = None
+        self._config = config
+        self._load_config = load_config
+        self._open_store = open_store
+        self._crew: Crew | None = None
+        self._listed: Listed | None = None
+        self._reloading = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, clock: Clock) -> None:
+        """Open the store, take back what was in flight, and begin to poll.
+
+        Raises StoreError when the store cannot be used, SecretError when an account has no secret.
+        """
+        store = self._open_store(self._config.store)
+        writer = Writer(store)
+        totals = Totals(settings.layout(self._config), await writer.call(lambda it: list(it.totals())))
+        windows = Windows(self._config.window, await writer.call(lambda it: list(it.windows())))
+        core = Core(self._config, clock, writer, totals, windows)
+        await core.load()
+        self.core = core
+        self._tasks = [
+            asyncio.create_task(core.committer.run(), name="committer"),
+            asyncio.create_task(self._tick(core), name="tick"),
+        ]
+        self._listed = Listed(core.tracker, core.admission, writer)
+        self._follow_listed(self._listed, self._config)
+        crew = Crew(core)
+        crew.start(crew.clients(self._config), self._config)
+        self._crew = crew
+        series = sum(len(family.samples) for family in view.snapshot(core, clock.now()).collect())
+        _log.info("ready", extra=fields(version=__version__, in_flight=len(core.in_flight), estimated_series=series))
+
+    async def stop(self) -> None:
+        """Stop polling, store what there is, and let the store go; scrapes are answered until then."""
+        core = self.core
+        if core is None:
+            return
+        if self._crew is not None:
+            await self._crew.stop()
+        core.committer.stop()
+        committing, *others = self._tasks
+        done, _ = await asyncio.wait({committing}, timeout=_LAST_COMMIT_SECONDS)
+        if not done:
+            _log.error("the store does not take the last changes; what nobody was told of is lost")
+        for task in (committing, *others):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if done:
+            await core.writer.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the messages in flight are loaded and polled."""
+        return self._crew is not None
+
+    def snapshot(self) -> Snapshot:
+        """Return the metrics as of now; none before the store is open."""
+        if self.core is None:
+            return Snapshot({}, {})
+        return view.snapshot(self.core, self.core.clock.now())
+
+    def problems(self) -> list[str]:
+        """Say what is wrong now, a line each."""
+        core = self.core
+        if core is None:
+            return ["starting: the messages in flight are not loaded yet"]
+        return view.problems(core) + (self._crew.problems() if self._crew is not None else [])
+
+    async def reload(self) -> list[str]:
+        """Read the configuration again; returns what is wrong with it, and then the old one stays."""
+        async with self._reloading:
+            core, crew = self.core, self._crew
+            if core is None or crew is None:
+                return ["not ready yet: try again"]
+            try:
+                config = await asyncio.to_thread(self._load_config)
+                errors = _unchangeable(self._config, config)
+                clients = {} if errors else crew.clients(config)
+            except ConfigError as error:
+                errors = [str(problem) for problem in error.problems]
+            except SecretError as error:
+                errors = [str(error)]
+            core.reloads.errors = tuple(errors)
+            if errors:
+                _log.error(
+                    "the configuration is not reloaded; the old one stays", extra=fields(errors="; ".join(errors))
+                )
+                return errors
+            await self._exchange(core, crew, config, clients)
+            return []
+
+    async def _exchange(self, core: Core, crew: Crew, config: Config, clients: dict[str, Client]) -> None:
+        """Put a new configuration to work; nothing is awaited between the old lanes and the new."""
+        await crew.stop()
+        core.follow(config)
+        crew.start(clients, config)
+        self._config = config
+        core.reloads.succeeded_at = core.clock.now()
+        _log.info("the configuration is reloaded")
+        if self._listed is not None:
+            following = self._follow_listed(self._listed, config)
+            await asyncio.wait({following}, timeout=_FOLLOW_SECONDS)
+
+    def _follow_listed(self, listed: Listed, config: Config) -> asyncio.Task[None]:
+        """Follow the listed messages beside everything else: a store that does not work must not hold up the rest."""
+        task = asyncio.create_task(listed.follow(config), name="listed messages")
+        task.add_done_callback(_log_failure)
+        self._tasks.append(task)
+        return task
+
+    async def _tick(self, core: Core) -> None:
+        """Do once a second what time asks for."""
+        ticks = 0
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            core.tracker.aging.tick(core.clock.now())
+            ticks += 1
+            if ticks % _FORGET_EVERY_TICKS == 0:
+                await self._forget(core)
+
+    async def _forget(self, core: Core) -> None:
+        """Forget finished messages that are older than `retention`, a little at a time."""
+        before = core.clock.now() - self._config.retention
+        try:
+            while await core.writer.call(lambda store: store.forget(before, _FORGET_AT_ONCE)) == _FORGET_AT_ONCE:
+                pass
+        except StoreError as error:
+            core.committer.meter.errors += 1
+            _log.warning("finished messages could not be forgotten", extra=fields(why=str(error)))
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("the listed messages could not be followed", extra=fields(why=str(error)))
+
+
+def _unchangeable(old: Config, new: Config) -> list[str]:
+    """What takes a restart."""
+    return ["store: cannot change while the exporter runs: restart it"] if old.store != new.store else []
+
+
+async def serve(app: App, clock: Clock, address: Address, *, lifecycle_enabled: bool) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads.
+
+    Raises ListenError, StoreError or SecretError when it cannot start.
+    """
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    server = await start_web(app, address, lifecycle_enabled=lifecycle_enabled)
+    reloads: set[asyncio.Task[list[str]]] = set()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
+    _log.info("listening", extra=fields(url=server.url))
+    try:
+        await app.start(clock)
+        await stopping.wait()
+        _log.info("stopping")
+    finally:
+        await app.stop()
+        await server.close()
+    _log.info("stopped")
+
+
+async def start_web(app: App, address: Address, *, lifecycle_enabled: bool) -> Server:
+    """Answer scrapes and probes from now on; raises ListenError when the address cannot be had."""
+    front = listener.Front(
+        snapshot=app.snapshot,
+        problems=app.problems,
+        is_ready=lambda: app.ready,
+        reload=app.reload,
+        lifecycle_enabled=lifecycle_enabled,
+        version=__version__,
+    )
+    return await listener.start(front, address)

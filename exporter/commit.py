@@ -1,0 +1,147 @@
+"""Commit, then show: gathers changes, has them stored a group at a time, and only then publishes them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from exporter.clock import Clock
+from exporter.meters import StoreMeter
+from exporter.store import Batch, FinishedRow, InFlightRow, ProgressRow, StoreError
+from exporter.store.writer import Writer
+from exporter.totals import Key, Tally, Totals
+from exporter.window import Windows
+
+_log: Final = logging.getLogger(__name__)
+_GROUP_SECONDS: Final = 0.01
+_LAZY_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 1.0
+
+
+class Changes:
+    """What happened since the last group was closed."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.tally = Tally()
+        self.accepted: list[InFlightRow] = []
+        self.progressed: dict[int, None] = {}
+        """Slots whose row is written anew."""
+        self.removed: list[int] = []
+        """Sequence numbers of messages that are in flight no more."""
+        self.finished: list[FinishedRow] = []
+        self.then: list[Callable[[], None]] = []
+        """What happens once all this is stored."""
+
+
+class Committer:
+    """The one way into the store."""
+
+    def __init__(
+        self, writer: Writer, clock: Clock, totals: Totals, windows: Windows, row_of: Callable[[int], ProgressRow]
+    ) -> None:
+        """Take the store's thread, what it is to show, and how a slot becomes a row."""
+        self.changes = Changes()
+        self.totals = totals
+        self.windows = windows
+        self.gauges: dict[Key, int] = {}
+        """The messages in flight by status, as stored."""
+        self.meter = StoreMeter()
+        self.on_health: Callable[[], None] = lambda: None
+        """Told when the store stops working, and when it works again: `meter.problem` says which."""
+        self._writer = writer
+        self._clock = clock
+        self._row_of = row_of
+        self._work = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._stopping = False
+
+    def soon(self) -> None:
+        """Have the changes stored now; what waits for a commit waits for this."""
+        self._work.set()
+        self._urgent.set()
+
+    def later(self) -> None:
+        """Have the changes stored within a second: they show nowhere and hold nobody up."""
+        self._work.set()
+
+    async def stored(self) -> None:
+        """Return once everything that has happened until now is stored and shown."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.changes.then.append(lambda: None if done.done() else done.set_result(None))
+        self.soon()
+        await done
+
+    def stop(self) -> None:
+        """Commit what there is, and end."""
+        self._stopping = True
+        self.soon()
+
+    async def run(self) -> None:
+        """Commit group after group until stopped, the last changes included."""
+        while not self._stopping or self._work.is_set():
+            await self._work.wait()
+            await self._gather()
+            self._work.clear()
+            self._urgent.clear()
+            changes, self.changes = self.changes, Changes()
+            await self._commit(changes)
+
+    async def _gather(self) -> None:
+        """Let a group grow a little; one that nobody waits for may grow for a second."""
+        try:
+            await asyncio.wait_for(self._urgent.wait(), _LAZY_SECONDS)
+        except TimeoutError:
+            return
+        if not self._stopping:
+            await asyncio.sleep(_GROUP_SECONDS)
+
+    async def _commit(self, changes: Changes) -> None:
+        now = self._clock.now()
+        sums = self.totals.sum_up(changes.tally)
+        slices = self.windows.sum_up(changes.tally.windows.items(), now)
+        batch = Batch(
+            accepted=changes.accepted,
+            progressed=[self._row_of(slot) for slot in changes.progressed],
+            removed=changes.removed,
+            finished=changes.finished,
+            totals=self.totals.rows(sums, now),
+            windows=self.windows.rows(slices),
+            forget_windows_before=self.windows.oldest_at(now),
+        )
+        await self._store(batch)
+        self.totals.publish(sums, self._clock.now())
+        self.windows.publish(slices)
+        for key, by in changes.tally.gauges.items():
+            self.gauges[key] = self.gauges.get(key, 0) + by
+        for then in changes.then:
+            then()
+
+    async def _store(self, batch: Batch) -> None:
+        """Store one group, trying until it is stored: nothing later can be shown before it."""
+        while True:
+            started_at = self._clock.now()
+            try:
+                await self._writer.call(lambda store: store.commit(batch))
+            except StoreError as error:
+                self._failed(str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                self.meter.commits.observe(max(0.0, self._clock.now() - started_at))
+                self._worked()
+                return
+
+    def _failed(self, why: str) -> None:
+        self.meter.errors += 1
+        if self.meter.problem is None:
+            _log.error("the store does not work; polling waits until it does: %s", why)
+        self.meter.problem = why
+        self.on_health()
+
+    def _worked(self) -> None:
+        if self.meter.problem is not None:
+            _log.info("the store works again")
+            self.meter.problem = None
+            self.on_health()

@@ -1,0 +1,57 @@
+"""What is wrong with a configuration, and where, without quoting its values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+KeyPath = tuple[str | int, ...]
+"""The way to a value: keys and list positions."""
+
+
+class Fault(NamedTuple):
+    """A rule that the value at a path breaks."""
+
+    path: KeyPath
+    message: str
+    at_key: bool = False
+    """It is the key that is wrong, not its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend; lines and columns count from 1, and 0 means there is none."""
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        """Write it as `file:line:column: key.path: what is wrong`."""
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return ": ".join(part for part in (place, self.key, self.message) if part)
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; `problems` holds all of what is wrong with it."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        """Take the problems in the order in which they are to be read."""
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def key_path(path: KeyPath) -> str:
+    """Write a path the way people do: `accounts[0].auth.method`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{shown_key(step)}" for step in path)
+    return "".join(steps).removeprefix(".")
+
+
+def shown_key(key: str) -> str:
+    """Cut a key where no name goes on: `{api_key:abc}`, a space forgotten, is all key and holds a secret."""
+    name = re.match(r"[A-Za-z0-9_-]{0,64}", key)
+    shown = name[0] if name else ""
+    return shown if shown == key else f"{shown}…"

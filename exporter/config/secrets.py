@@ -1,0 +1,108 @@
+"""Secrets: where each is kept, and its current value."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+_LONGEST_BYTES: Final = 64 * 1024
+
+
+class SecretError(ValueError):
+    """Why something cannot be a secret; never says what it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret is kept: in the configuration, or in the file at `path`."""
+
+    text: SecretStr | None = None
+    path: Path | None = None
+
+
+class SecretReader:
+    """The current value of one secret; a file that turns bad keeps the last good value."""
+
+    def __init__(self, secret: Secret) -> None:
+        """Read the secret; raise SecretError when there is no usable value to start with."""
+        self._path = secret.path
+        self._problem: str | None = None
+        self._signature: tuple[int, ...] | None = None
+        if secret.path is None:
+            self._value = check_secret(secret.text.get_secret_value() if secret.text else "")
+        else:
+            self._value, self._signature = read_secret_file(secret.path)
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the file now, without its content; None while all is well."""
+        return self._problem
+
+    def current(self) -> str:
+        """Return the value, read again if the file's inode, size or times changed: one `stat` when they did not."""
+        if self._path is not None and (self._signature is None or _signature_at(self._path) != self._signature):
+            self._read(self._path)
+        return self._value
+
+    def reread(self) -> str:
+        """Return the value, read again whatever `stat` says: for when the API has just refused it."""
+        if self._path is not None:
+            self._read(self._path)
+        return self._value
+
+    def _read(self, path: Path) -> None:
+        try:
+            self._value, self._signature = read_secret_file(path)
+        except SecretError as error:
+            self._problem, self._signature = str(error), None
+        else:
+            self._problem = None
+
+
+def check_secret(text: str) -> str:
+    """Return the secret itself, or raise SecretError when it is empty or more than one printable line."""
+    if not text.strip():
+        raise SecretError("is empty")
+    if not text.isprintable():
+        raise SecretError("must be a single line of printable characters")
+    return text
+
+
+def read_secret_file(path: Path) -> tuple[str, tuple[int, ...]]:
+    """Return the secret in the file, less one final newline, and the signature of the file's state."""
+    try:
+        # Non-blocking, so that a pipe nobody writes to cannot hold up the caller.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise SecretError("is not a regular file")
+            content = file.read(_LONGEST_BYTES + 1)
+    except OSError as error:
+        raise SecretError(f"cannot be read: {error.strerror}") from None
+    return _secret_in(content), _signature(status)
+
+
+def _secret_in(content: bytes) -> str:
+    if len(content) > _LONGEST_BYTES:
+        raise SecretError("is longer than 64 KiB")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise SecretError("is not UTF-8 text") from None
+    return check_secret(text.removesuffix("\n").removesuffix("\r"))
+
+
+def _signature_at(path: Path) -> tuple[int, ...] | None:
+    try:
+        return _signature(path.stat())
+    except OSError:
+        return None
+
+
+def _signature(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

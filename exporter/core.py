@@ -1,0 +1,150 @@
+"""The parts that track messages, built from a configuration and a store, and changed together at a reload."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from exporter import catalogue as metrics
+from exporter import settings
+from exporter.admission import Admission
+from exporter.catalogue import Spread
+from exporter.commit import Committer
+from exporter.counting import Counting
+from exporter.in_flight import Cohorts, InFlight
+from exporter.labels import LabelRules
+from exporter.message import Status
+from exporter.plan import Desk, Plan
+from exporter.records import Loading, progress_row
+from exporter.totals import Key, Tally, Totals
+from exporter.tracker import Tracker
+from exporter.window import Windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.clock import Clock
+    from exporter.config import Config
+    from exporter.store.writer import Writer
+
+_CHUNK: Final = 10_000
+
+
+class Reloads:
+    """How the last attempt to read the configuration went."""
+
+    def __init__(self, succeeded_at: float) -> None:
+        """Start with the success that the process started with."""
+        self.succeeded_at = succeeded_at
+        self.errors: tuple[str, ...] = ()
+
+
+class Core:
+    """One tracker and all that it needs; not yet running."""
+
+    def __init__(self, config: Config, clock: Clock, writer: Writer, totals: Totals, windows: Windows) -> None:
+        """Build every part for a configuration; `totals` and `windows` hold what was stored."""
+        now = clock.now()
+        self.config = config
+        self.clock = clock
+        self.writer = writer
+        self.totals = totals
+        self.reloads = Reloads(now)
+        self.revision = os.environ.get("SMSBAT_EXPORTER_REVISION", "unknown")
+        self.in_flight = InFlight(Cohorts())
+        self.rules = LabelRules(settings.label_limits(config))
+        self.counting = self._counting(config)
+        self.committer = Committer(writer, clock, totals, windows, lambda slot: progress_row(self.in_flight, slot))
+        self.plan = Plan(self.in_flight, settings.graces(config), self._desks(config, now))
+        self.tracker = Tracker(self.in_flight, self.plan, self.counting, self.committer, clock)
+        self.admission = Admission(self.tracker, self.rules, self.committer, writer, clock)
+        self.committer.on_health = self._store_changed
+        self.expected: frozenset[Key] = frozenset()
+        self.pairs: tuple[tuple[str, str], ...] = ()
+        self._follow(config, now)
+
+    def _counting(self, config: Config) -> Counting:
+        return Counting(
+            self.rules,
+            settings.objectives(config),
+            {account.name: account.currency for account in config.accounts},
+            histogram_labels=config.histogram_labels,
+        )
+
+    def _desks(self, config: Config, now: float) -> dict[str, Desk]:
+        rules = settings.polling_rules(config)
+        return {
+            account.name: Desk(account.name, settings.limits(account), self.in_flight, rules, now)
+            for account in config.accounts
+        }
+
+    def _store_changed(self) -> None:
+        """Polling waits while nothing can be stored: what it learned could not be shown."""
+        for desk in self.plan.desks.values():
+            desk.budget.store_failed = self.committer.meter.problem is not None
+            desk.wake()
+
+    def _follow(self, config: Config, now: float) -> None:
+        """Take over what the configuration says about labels, limits and series that show from the start."""
+        self.config = config
+        self.zero_hold = config.zero_hold
+        self.admission.accounts = frozenset(account.name for account in config.accounts)
+        self.admission.max_in_flight = config.intake.max_in_flight
+        self._learn_labels()
+        listed = [self.rules.channel(message.channel) for message in config.messages]
+        channels = tuple(dict.fromkeys([*settings.named_channels(config), *listed]))
+        self.pairs = tuple((account.name, channel) for account in config.accounts for channel in channels)
+        keys = [key for account, channel in self.pairs for key in self.counting.expected(account, channel)]
+        self.expected = frozenset(keys)
+        self.totals.expect(keys, self.committer.changes.tally, now)
+        self.committer.soon()
+
+    def _learn_labels(self) -> None:
+        """Let the label rules know which sets and currencies the stored totals use."""
+        width = 2 + len(self.rules.names)
+        for (metric, labels), at in self.totals.touched_at.items():
+            if metric.spread is not Spread.NONE:
+                self.rules.touch(labels[:width] if metric.spread is Spread.L else labels[:2], at)
+            if "currency" in metric.labels:
+                self.rules.currency(labels[-1])
+
+    async def load(self) -> None:
+        """Take back what was in flight when the store was last closed, or the process killed."""
+        loading = Loading(self.in_flight)
+        now, tally = self.clock.now(), Tally()
+        chunks = await self.writer.call(lambda store: store.in_flight(_CHUNK))
+        while (rows := await self.writer.call(lambda _: next(chunks, None))) is not None:
+            for slot in loading.add(rows):
+                self.tracker.resume(slot, now)
+        self.admission.last_seq = await self.writer.call(lambda store: store.last_seq())
+        for key, count in _count_in_flight(self.in_flight):
+            tally.move(metrics.IN_FLIGHT, *key, by=count)
+        self.committer.gauges.update(tally.gauges)
+
+    def follow(self, config: Config) -> None:
+        """Follow a new configuration; raises nothing, because whoever loaded it has checked it."""
+        now = self.clock.now()
+        self.rules.follow(settings.label_limits(config))
+        self.totals.relay_out(settings.layout(config))
+        self.committer.windows.window_seconds = config.window
+        self.counting = self.tracker.counting = self._counting(config)
+        self._follow(config, now)
+        self.plan.relay_out(settings.graces(config), self._desks_after(config, now), now)
+        self.tracker.look_again()
+
+    def _desks_after(self, config: Config, now: float) -> dict[str, Desk]:
+        """Keep the desks of accounts that stay, with their budgets and meters."""
+        desks = self._desks(config, now)
+        for name, desk in self.plan.desks.items():
+            if name in desks:
+                desk.follow(desks[name])
+                desks[name] = desk
+        return desks
+
+
+def _count_in_flight(in_flight: InFlight) -> Iterator[tuple[tuple[str, str, str], int]]:
+    counts = Counter(zip(in_flight.cohort, in_flight.status, strict=True))
+    for (number, status), count in counts.items():
+        cohort = in_flight.cohorts[number]
+        yield (cohort.account, cohort.channel, Status(status).label), count

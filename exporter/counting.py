@@ -1,0 +1,216 @@
+"""What happened to a message, as what it adds to the totals (contract section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from exporter import catalogue as metrics
+from exporter.catalogue import Metric
+from exporter.labels import LabelRules
+from exporter.message import (
+    Amount,
+    Ending,
+    Fallback,
+    Labels,
+    Maturity,
+    Message,
+    Outcome,
+    Status,
+    StatusReport,
+    Transition,
+)
+from exporter.totals import Key, Tally
+
+WINDOW_MATURED: Final = "matured"
+WINDOW_FALLBACK: Final = "fallback"
+WINDOW_COST: Final = "cost"
+WINDOW_DELIVERED: Final = "delivered"
+
+SEEN: Final = tuple(status for status in Status if status is not Status.ACCEPTED)
+_NEARLY: Final = 0.9
+_MISSES: Final = frozenset({Outcome.UNDELIVERABLE, Outcome.PERMANENTERROR, Outcome.TIMEOUT})
+_FAILURES: Final = frozenset({Outcome.UNDELIVERABLE, Outcome.PERMANENTERROR})
+
+
+class Objective(msgspec.Struct, frozen=True):
+    """A share of messages that shall be delivered in time; no channels means all."""
+
+    name: str
+    channels: frozenset[str]
+    within: float
+    target: float
+
+
+class Counting:
+    """Adds what happens to a tally, under the labels in force."""
+
+    def __init__(
+        self,
+        rules: LabelRules,
+        objectives: tuple[Objective, ...],
+        currencies: Mapping[str, str],
+        *,
+        histogram_labels: bool,
+    ) -> None:
+        """Take the label rules, the objectives, and the currency of each account's `cost`."""
+        self.rules = rules
+        self.objectives = objectives
+        self.currencies = currencies
+        self._histogram_labels = histogram_labels
+
+    def accepted(self, tally: Tally, message: Message) -> None:
+        """Count a message that is taken into tracking."""
+        tally.count(metrics.ACCEPTED, *self._set(message))
+        self._move(tally, message, 1)
+
+    def returned(self, tally: Tally, message: Message) -> None:
+        """Count a message that was in flight when the process started."""
+        self._move(tally, message, 1)
+
+    def advanced(self, tally: Tally, before: Message, transition: Transition) -> None:
+        """Count what an observation changed."""
+        after = transition.message
+        account, channel = after.account, after.channel
+        for status in transition.seen:
+            tally.count(metrics.STATUS, account, channel, status.label)
+        for anomaly in transition.anomalies:
+            tally.count(metrics.ANOMALIES, account, anomaly.value)
+        if transition.ending is not None:
+            self._move(tally, before, -1)
+            self._ended(tally, before, transition.ending)
+        else:
+            if after.status is not before.status:
+                self._move(tally, before, -1)
+                self._move(tally, after, 1)
+            self._judge_in_flight(tally, before, after)
+
+    def abandoned(self, tally: Tally, message: Message) -> None:
+        """Count a message whose tracking is stopped."""
+        self._move(tally, message, -1)
+        tally.count(metrics.ABANDONED, message.account, message.channel)
+
+    def matured(self, tally: Tally, message: Message, result: Maturity) -> None:
+        """Count a message for the delivery rate."""
+        tally.count(metrics.MATURED, *self._set(message), result.value)
+        tally.note(WINDOW_MATURED, message.account, message.channel, result.value)
+
+    def _move(self, tally: Tally, message: Message, by: int) -> None:
+        tally.move(metrics.IN_FLIGHT, message.account, message.channel, message.status.label, by=by)
+
+    def _set(self, message: Message) -> tuple[str, ...]:
+        """Account, channel and the labels that are configured today, whatever they were at acceptance."""
+        return message.account, message.channel, *_values(message.labels, self.rules.names)
+
+    def _histogram_set(self, message: Message) -> tuple[str, ...]:
+        return self._set(message) if self._histogram_labels else (message.account, message.channel)
+
+    def _ended(self, tally: Tally, message: Message, ending: Ending) -> None:
+        outcome = ending.outcome
+        labels = self._set(message)
+        self.rules.touch(labels, ending.at)
+        tally.count(metrics.FINISHED, *labels, outcome.value, ending.fallback.value)
+        histogram_set = self._histogram_set(message)
+        if outcome is Outcome.DELIVERED:
+            tally.observe(metrics.DELIVERY_TIME, ending.upper_seconds, *histogram_set, ending.fallback.value)
+            tally.observe(metrics.DELIVERY_TIME_LOWER, ending.lower_seconds, *histogram_set, ending.fallback.value)
+            tally.note(WINDOW_DELIVERED, message.account, message.channel)
+        elif outcome in _FAILURES:
+            tally.observe(metrics.FAILURE_TIME, ending.upper_seconds, *histogram_set)
+        if ending.fallback in {Fallback.USED, Fallback.UNUSED}:
+            tally.note(WINDOW_FALLBACK, message.account, message.channel, ending.fallback.value)
+        if ending.report is not None:
+            self._book(tally, message, ending, ending.report)
+        self._judge_ended(tally, message, ending)
+
+    def _book(self, tally: Tally, message: Message, ending: Ending, report: StatusReport) -> None:
+        account, channel, outcome = message.account, message.channel, ending.outcome.value
+        if report.parts:
+            tally.count(metrics.PARTS, account, channel, outcome, by=report.parts)
+        for kind, status in report.fallbacks:
+            tally.count(metrics.FALLBACKS, account, channel, self.rules.kind(kind), self.rules.status(status))
+        for kind, status in report.channels:
+            tally.count(metrics.CHANNEL_STATUS, account, channel, self.rules.kind(kind), self.rules.status(status))
+        if report.cost is not None:
+            currency = self.rules.currency(self.currencies.get(account))
+            tally.count(metrics.COST, *self._set(message), outcome, currency, by=report.cost)
+            tally.note(WINDOW_COST, account, channel, currency, by=report.cost)
+        self._book_amount(tally, metrics.RATE_AMOUNT, (account, channel, outcome), report.rate_amount)
+        self._book_amount(tally, metrics.BILL_AMOUNT, (account, channel, outcome), report.bill_amount)
+
+    def _book_amount(self, tally: Tally, metric: Metric, labels: tuple[str, ...], amount: Amount | None) -> None:
+        if amount is not None:
+            tally.count(metric, *labels, self.rules.currency(amount.currency), by=amount.value)
+
+    def _of(self, message: Message) -> Iterator[Objective]:
+        return (each for each in self.objectives if not each.channels or message.channel in each.channels)
+
+    def _judge_in_flight(self, tally: Tally, before: Message, after: Message) -> None:
+        """A message is missed once a poll proves it: the one that moves its lower end past `within`."""
+        if after.in_flight_at == before.in_flight_at:
+            return
+        for objective in self._of(after):
+            if not _missed_already(before, objective) and _missed_already(after, objective):
+                self._judge(tally, objective, after, missed=True)
+
+    def _judge_ended(self, tally: Tally, message: Message, ending: Ending) -> None:
+        for objective in self._of(message):
+            if not _missed_already(message, objective):
+                self._judge(tally, objective, message, missed=_missed(objective.within, ending))
+
+    def _judge(self, tally: Tally, objective: Objective, message: Message, *, missed: bool | None) -> None:
+        labels = (message.account, message.channel, objective.name)
+        if missed is None:
+            tally.count(metrics.OBJECTIVE_UNDECIDED, *labels)
+            return
+        tally.count(metrics.OBJECTIVE_JUDGED, *labels)
+        if missed:
+            tally.count(metrics.OBJECTIVE_MISSED, *labels)
+
+    def expected(self, account: str, channel: str) -> Iterator[Key]:
+        """Yield every counter that an account and a channel of the configuration show from the start."""
+        blank = ("",) * len(self.rules.names)
+        sets = {"A": (account, channel), "L": (account, channel, *blank)}
+        currency = self.rules.currency(self.currencies.get(account))
+        outcomes = [outcome.value for outcome in Outcome]
+        fallbacks = [fallback.value for fallback in Fallback]
+        histogram_set = sets["L"] if self._histogram_labels else sets["A"]
+        yield metrics.ACCEPTED, sets["L"]
+        yield metrics.ABANDONED, sets["A"]
+        yield metrics.FAILURE_TIME, histogram_set
+        yield from ((metrics.STATUS, (*sets["A"], status.label)) for status in SEEN)
+        yield from ((metrics.MATURED, (*sets["L"], result.value)) for result in Maturity)
+        yield from ((metrics.FINISHED, (*sets["L"], each, way)) for each in outcomes for way in fallbacks)
+        yield from ((metrics.PARTS, (*sets["A"], each)) for each in outcomes)
+        yield from ((metrics.COST, (*sets["L"], each, currency)) for each in outcomes)
+        for way in fallbacks:
+            yield metrics.DELIVERY_TIME, (*histogram_set, way)
+            yield metrics.DELIVERY_TIME_LOWER, (*histogram_set, way)
+        for objective in self.objectives:
+            if not objective.channels or channel in objective.channels:
+                for metric in (metrics.OBJECTIVE_JUDGED, metrics.OBJECTIVE_MISSED, metrics.OBJECTIVE_UNDECIDED):
+                    yield metric, (account, channel, objective.name)
+
+
+def _values(labels: Labels, names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(labels) == len(names) and all(name == own for (own, _), name in zip(labels, names, strict=True)):
+        return tuple(value for _, value in labels)
+    given = dict(labels)
+    return tuple(given.get(name, "") for name in names)
+
+
+def _missed_already(message: Message, objective: Objective) -> bool:
+    return message.in_flight_at - message.sent_at >= objective.within
+
+
+def _missed(within: float, ending: Ending) -> bool | None:
+    """Judge an ended message by the contract's rules; None where the polls cannot tell."""
+    if ending.outcome in _MISSES:
+        return True
+    if ending.outcome is not Outcome.DELIVERED:
+        return None
+    if ending.upper_seconds <= within:
+        return False
+    return True if ending.lower_seconds >= within * _NEARLY else None

@@ -1,0 +1,54 @@
+"""The pollers and connection pools of the accounts, exchanged when the configuration changes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from exporter.client import Client
+from exporter.poller import Poller
+from exporter.reading import StatusWords
+
+if TYPE_CHECKING:
+    from exporter.config import Config
+    from exporter.core import Core
+
+
+class Crew:
+    """One poller an account."""
+
+    def __init__(self, core: Core) -> None:
+        """Start with nobody at work."""
+        self._core = core
+        self._clients: dict[str, Client] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def clients(self, config: Config) -> dict[str, Client]:
+        """Make the connection pools; raises SecretError when an account has no usable secret."""
+        return {account.name: Client(account) for account in config.accounts}
+
+    def start(self, clients: dict[str, Client], config: Config) -> None:
+        """Begin to poll."""
+        words = StatusWords(config.status_aliases)
+        self._clients = clients
+        for name, client in clients.items():
+            desk = self._core.plan.desks[name]
+            poller = Poller(desk, client, self._core.tracker, words, self._core.clock)
+            self._tasks[name] = asyncio.create_task(poller.run(), name=f"poller {name}")
+
+    async def stop(self) -> None:
+        """Stop polling: calls under way are dropped, and their messages wait for their next turn."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._tasks.clear()
+        for client in self._clients.values():
+            await client.close()
+
+    def problems(self) -> list[str]:
+        """Say which secret files cannot be read again, without what they hold."""
+        return [
+            f"account {name}: the secret's file {problem}; the last good value stays in use"
+            for name, client in self._clients.items()
+            if (problem := client.credentials.problem) is not None
+        ]

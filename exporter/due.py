@@ -1,0 +1,208 @@
+"""Who is polled next: one queue an account, a lane for each polling entry, stretched when the budget is short."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from array import array
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from exporter.in_flight import FREE, InFlight
+from exporter.schedule import MIN_GAP_SECONDS, Pace, fair_shares, gap
+from exporter.wheel import Wheel
+
+_DEMAND_UNIT: Final = 1_000_000
+"""Demand is kept in polls per million seconds: whole numbers add up and come back to 0 without drift."""
+_SHARE_EVERY_SECONDS: Final = 0.1
+_SKIPS_AT_ONCE: Final = 500
+
+
+class Turn(NamedTuple):
+    """A message whose turn it is, and how late that is in seconds."""
+
+    slot: int
+    lag_seconds: float
+
+
+class Lane:
+    """The messages of one polling entry, by due time.
+
+    While the lane is stretched its clock stands still between polls: a message enters at the lane's time plus
+    its gap, so that all gaps grow by one factor and the polls follow each other as fast as the share allows.
+    """
+
+    __slots__ = ("_due_at", "_heap", "_heap_second", "_now", "_wheel", "demand", "pace", "served_at", "share")
+
+    def __init__(self, pace: Pace, due_at: array[float]) -> None:
+        """Start empty; `due_at` is the column that says which entries still hold."""
+        self.pace = pace
+        self.demand = 0
+        self.share = math.inf
+        self.served_at = 0.0
+        self._due_at = due_at
+        self._wheel = Wheel()
+        self._heap: list[tuple[float, int]] = []
+        self._heap_second = 0
+        self._now = 0.0
+
+    @property
+    def demand_per_second(self) -> float:
+        """Polls a second that the lane asks for, before edges and unstretched."""
+        return self.demand / _DEMAND_UNIT
+
+    @property
+    def stretched(self) -> bool:
+        """Whether the lane asks for more than its share."""
+        return self.demand_per_second > self.share
+
+    def enter(self, slot: int, due_at: float, gap_seconds: float, now: float) -> None:
+        """Queue a message for `due_at`, or in a stretched lane for a gap after the lane's own time."""
+        at = min(due_at, self.time(now) + gap_seconds) if self.stretched else due_at
+        self.put(slot, at)
+
+    def put(self, slot: int, at: float) -> None:
+        """Queue a message for a time as it is."""
+        self._due_at[slot] = at
+        second = int(at)
+        if second <= self._heap_second:
+            heapq.heappush(self._heap, (at, slot))
+        else:
+            self._wheel.add(second, slot)
+
+    def time(self, now: float) -> float:
+        """Return the lane's own time: now, or the due time of the first message that waits."""
+        head = self.head(now)
+        self._now = now if head is None or head > now else max(self._now, head)
+        return self._now
+
+    def head(self, now: float) -> float | None:
+        """Return when the first message is due, looking no further ahead than the current second."""
+        due_at, heap = self._due_at, self._heap
+        while True:
+            while heap:
+                at, slot = heap[0]
+                if due_at[slot] == at:
+                    return at
+                heapq.heappop(heap)
+            second = self._wheel.first()
+            if second is None:
+                return None
+            if second > now:
+                return float(second)
+            self._heap_second = second
+            heap.extend((due_at[slot], slot) for slot in self._wheel.pop() if int(due_at[slot]) == second)
+            heapq.heapify(heap)
+
+    def pop(self) -> tuple[float, int]:
+        """Take the message that `head` found."""
+        at, slot = heapq.heappop(self._heap)
+        self._due_at[slot] = FREE
+        self._now = max(self._now, at)
+        return at, slot
+
+    def backlog(self, now: float) -> int:
+        """Count the polls that are due and wait."""
+        waiting = self._wheel.before(int(now)) + sum(at <= now for at, _ in self._heap)
+        return min(waiting, int(max(0.0, now - self.served_at) * self.share)) if self.stretched else waiting
+
+
+class DueQueue:
+    """The lanes of one account."""
+
+    def __init__(self, in_flight: InFlight, paces: Sequence[Pace]) -> None:
+        """Start empty, with a lane for each polling entry."""
+        self.lanes = tuple(Lane(pace, in_flight.due_at) for pace in paces)
+        self._in_flight = in_flight
+        self._shared_at = 0.0
+
+    def enter(self, slot: int, lane: Lane, due_at: float, now: float) -> None:
+        """Queue a message, and count what it asks for."""
+        gap_seconds = self._gap(slot, lane)
+        self._ask(slot, lane, int(_DEMAND_UNIT / gap_seconds) if due_at - now <= gap_seconds * 2 else 0)
+        if self._in_flight.failures[slot]:
+            lane.put(slot, due_at)
+        else:
+            lane.enter(slot, due_at, gap_seconds, now)
+
+    def leave(self, slot: int, lane: Lane) -> None:
+        """Forget a message."""
+        self._ask(slot, lane, 0)
+        self._in_flight.due_at[slot] = FREE
+
+    def _ask(self, slot: int, lane: Lane, demand: int) -> None:
+        lane.demand += demand - self._in_flight.demand[slot]
+        self._in_flight.demand[slot] = demand
+
+    def _gap(self, slot: int, lane: Lane) -> float:
+        """Return the gap of rule 1 that the message is in."""
+        polled_at = self._in_flight.polled_at[slot]
+        return gap(lane.pace, polled_at - self._in_flight.sent_at[slot]) if polled_at else lane.pace.first
+
+    def share(self, budget_per_second: float, now: float) -> None:
+        """Share the budget among the lanes, at most ten times a second."""
+        if now - self._shared_at < _SHARE_EVERY_SECONDS and now >= self._shared_at:
+            return
+        self._shared_at = now
+        shares = fair_shares(tuple(lane.demand_per_second for lane in self.lanes), budget_per_second)
+        for lane, share in zip(self.lanes, shares, strict=True):
+            lane.share = share
+
+    def take(self, now: float, *, spare: bool) -> Turn | None:
+        """Return whose turn it is: who is due first, else, with budget to spare, a stretched lane's first."""
+        timely: Lane | None = None
+        earliest = now
+        for lane in self.lanes:
+            if not lane.stretched and (head := lane.head(now)) is not None and head <= earliest:
+                timely, earliest = lane, head
+        if timely is not None:
+            at, slot = timely.pop()
+            timely.served_at = now
+            return Turn(slot, max(0.0, now - at))
+        return self._take_stretched(now) if spare else None
+
+    def _take_stretched(self, now: float) -> Turn | None:
+        for lane in sorted((lane for lane in self.lanes if lane.stretched), key=lambda lane: lane.served_at):
+            for _ in range(_SKIPS_AT_ONCE):
+                head = lane.head(now)
+                if head is None or head > now:
+                    break
+                at, slot = lane.pop()
+                ready_at = self._ready_at(slot, lane, at)
+                if ready_at <= now:
+                    turn_at = max(at, ready_at, lane.served_at + 1.0 / lane.share)
+                    lane.served_at = now
+                    return Turn(slot, max(0.0, now - turn_at))
+                lane.put(slot, ready_at)
+        return None
+
+    def _ready_at(self, slot: int, lane: Lane, at: float) -> float:
+        """Return when rule 1 allows the poll: a stretched lane never polls earlier than an unstretched one."""
+        in_flight = self._in_flight
+        polled_at = in_flight.polled_at[slot]
+        if in_flight.failures[slot]:
+            return at
+        if not polled_at:
+            return in_flight.sent_at[slot] + lane.pace.first - MIN_GAP_SECONDS
+        return polled_at + self._gap(slot, lane)
+
+    def next_at(self, now: float) -> tuple[float, float]:
+        """Return when the first unstretched and the first stretched message is due, infinity for none."""
+        timely = stretched = math.inf
+        for lane in self.lanes:
+            head = lane.head(now)
+            if head is None:
+                continue
+            if lane.stretched:
+                stretched = min(stretched, head)
+            else:
+                timely = min(timely, head)
+        return timely, stretched
+
+    def backlog(self, now: float) -> int:
+        """Count the polls that are due and wait for budget."""
+        return sum(lane.backlog(now) for lane in self.lanes)
+
+    def demand_per_second(self) -> float:
+        """Polls a second that the messages in flight ask for, before edges and unstretched."""
+        return sum(lane.demand_per_second for lane in self.lanes)

@@ -1,0 +1,225 @@
+"""The messages in flight, in columns: 36 characters of id and everything known in under 350 bytes each."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from exporter.message import Labels, Message, Status
+
+FREE: Final = -1.0
+"""The due time of a slot that is not waiting for a poll."""
+_STATUSES: Final = tuple(Status)
+_MATURED: Final = 1
+_LISTED: Final = 2
+_ENDED: Final = 4
+
+
+class Cohort(msgspec.Struct, frozen=True, gc=False):
+    """What messages share; interned, so that each of them only carries a number."""
+
+    account: str
+    channel: str
+    labels: Labels
+
+
+class Cohorts:
+    """Every cohort seen by this process, by number."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._numbers: dict[Cohort, int] = {}
+        self._cohorts: list[Cohort] = []
+
+    def number(self, cohort: Cohort) -> int:
+        """Return the cohort's number, the same each time."""
+        number = self._numbers.get(cohort)
+        if number is None:
+            number = self._numbers[cohort] = len(self._cohorts)
+            self._cohorts.append(cohort)
+        return number
+
+    def __getitem__(self, number: int) -> Cohort:
+        """Return the cohort of a number."""
+        return self._cohorts[number]
+
+    def __len__(self) -> int:
+        """Count the cohorts."""
+        return len(self._cohorts)
+
+
+class InFlight:
+    """One slot a message; `_at` columns are Unix seconds, 0.0 where it has not happened."""
+
+    def __init__(self, cohorts: Cohorts) -> None:
+        """Start empty; `cohorts` numbers what messages share."""
+        self.cohorts = cohorts
+        self.ids: list[str] = []
+        self.seq = array("q")
+        self.cohort = array("I")
+        self.sent_at = array("d")
+        self.accepted_at = array("d")
+        self.ttl = array("d")
+        self.in_flight_at = array("d")
+        self.answered_at = array("d")
+        self.other_at = array("d")
+        self.polled_at = array("d")
+        self.due_at = array("d")
+        self.demand = array("I")
+        self.polls = array("I")
+        self.status = array("B")
+        self.seen = array("B")
+        self.flags = array("B")
+        self.failures = array("B")
+        self.stage = array("B")
+        self._traceparents: dict[int, str] = {}
+        self._slots: dict[str, dict[str, int]] = {}
+        self._free: list[int] = []
+
+    def __len__(self) -> int:
+        """Count the messages in flight."""
+        return len(self.ids) - len(self._free)
+
+    def slots(self) -> Iterator[int]:
+        """Yield every slot in use."""
+        return (slot for slots in self._slots.values() for slot in slots.values())
+
+    def find(self, account: str, message_id: str) -> int | None:
+        """Return the slot of a message, or None when it is not in flight."""
+        slots = self._slots.get(account)
+        return None if slots is None else slots.get(message_id)
+
+    def add(self, message: Message, seq: int) -> int:
+        """Give a message a slot."""
+        slot = self._free.pop() if self._free else self._grow()
+        self.ids[slot] = message.id
+        self.seq[slot] = seq
+        self.cohort[slot] = self.cohorts.number(Cohort(message.account, message.channel, message.labels))
+        self.sent_at[slot] = message.sent_at
+        self.accepted_at[slot] = message.accepted_at
+        self.ttl[slot] = math.nan if message.ttl is None else message.ttl
+        self.polled_at[slot] = max(message.answered_at, message.other_at)
+        self.due_at[slot] = FREE
+        self.demand[slot] = self.failures[slot] = self.stage[slot] = 0
+        self.flags[slot] = _LISTED if message.listed else 0
+        if message.traceparent is not None:
+            self._traceparents[slot] = message.traceparent
+        self._slots.setdefault(message.account, {})[message.id] = slot
+        self.put(slot, message)
+        return slot
+
+    def extend(
+        self,
+        account: str,
+        ids: Sequence[str],
+        columns: dict[str, Sequence[float]],
+        traceparents: Sequence[str | None],
+    ) -> range:
+        """Give many messages of one account new slots at once; `columns` holds each column's values by name."""
+        first = len(self.ids)
+        slots = range(first, first + len(ids))
+        self.ids.extend(ids)
+        for name, values in columns.items():
+            getattr(self, name).extend(values)
+        self._slots.setdefault(account, {}).update(zip(ids, slots, strict=True))
+        self._traceparents.update((slot, text) for slot, text in zip(slots, traceparents, strict=True) if text)
+        return slots
+
+    def _grow(self) -> int:
+        slot = len(self.ids)
+        self.ids.append("")
+        for name in COLUMNS:
+            getattr(self, name).append(0)
+        return slot
+
+    def get(self, slot: int) -> Message:
+        """Return the message of a slot."""
+        cohort = self.cohorts[self.cohort[slot]]
+        ttl = self.ttl[slot]
+        flags = self.flags[slot]
+        return Message(
+            id=self.ids[slot],
+            account=cohort.account,
+            channel=cohort.channel,
+            labels=cohort.labels,
+            sent_at=self.sent_at[slot],
+            accepted_at=self.accepted_at[slot],
+            ttl=None if ttl != ttl else ttl,  # noqa: PLR0124 (only NaN differs from itself)
+            traceparent=self._traceparents.get(slot) if self._traceparents else None,
+            listed=flags & _LISTED != 0,
+            status=_STATUSES[self.status[slot]],
+            seen=self.seen[slot],
+            in_flight_at=self.in_flight_at[slot],
+            answered_at=self.answered_at[slot],
+            other_at=self.other_at[slot],
+            matured=flags & _MATURED != 0,
+            polls=self.polls[slot],
+        )
+
+    def put(self, slot: int, message: Message) -> None:
+        """Write what can change about a message back into its slot."""
+        self.status[slot] = message.status
+        self.seen[slot] = message.seen
+        self.in_flight_at[slot] = message.in_flight_at
+        self.answered_at[slot] = message.answered_at
+        self.other_at[slot] = message.other_at
+        self.polls[slot] = message.polls
+        if message.matured:
+            self.flags[slot] |= _MATURED
+
+    def end(self, slot: int) -> None:
+        """Mark a message as ended: it keeps its slot until that is stored, and changes no more."""
+        self.flags[slot] |= _ENDED
+        self.due_at[slot] = FREE
+
+    def mature(self, slot: int) -> None:
+        """Mark a message as judged for the delivery rate."""
+        self.flags[slot] |= _MATURED
+
+    def matured(self, slot: int) -> bool:
+        """Whether a message was judged for the delivery rate."""
+        return self.flags[slot] & _MATURED != 0
+
+    def listed(self, slot: int) -> bool:
+        """Whether a message came from the configuration's `messages`."""
+        return self.flags[slot] & _LISTED != 0
+
+    def ended(self, slot: int) -> bool:
+        """Whether a message ended, or the slot is free."""
+        return self.flags[slot] & _ENDED != 0
+
+    def remove(self, slot: int) -> None:
+        """Free the slot of a message that ended."""
+        account = self.cohorts[self.cohort[slot]].account
+        del self._slots[account][self.ids[slot]]
+        self._traceparents.pop(slot, None)
+        self.ids[slot] = ""
+        self.flags[slot] = _ENDED
+        self.due_at[slot] = FREE
+        self._free.append(slot)
+
+
+COLUMNS: Final = (
+    "seq",
+    "cohort",
+    "sent_at",
+    "accepted_at",
+    "ttl",
+    "in_flight_at",
+    "answered_at",
+    "other_at",
+    "polled_at",
+    "due_at",
+    "demand",
+    "polls",
+    "status",
+    "seen",
+    "flags",
+    "failures",
+    "stage",
+)
+"""The columns of a slot that are arrays."""

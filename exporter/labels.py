@@ -1,0 +1,133 @@
+"""Which label values the world may bring: known or configured ones, capped, everything else is `other`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import msgspec
+
+from exporter.message import CHANNELS, Labels
+
+OTHER: Final = "other"
+UNKNOWN_CHANNEL: Final = "unknown"
+IDLE_SECONDS: Final = 30 * 86_400.0
+"""A label set that saw nothing for this long is hidden, and makes room."""
+_MAX_CURRENCIES: Final = 8
+_MAX_VALUE: Final = 128
+_KINDS: Final = frozenset({*CHANNELS, "viber", "email", OTHER})
+_STATUSES: Final = frozenset({"scheduled", "processing", "delivered", "undeliverable", "permanenterror", "not_used"})
+
+LabelSet = tuple[str, ...]
+"""Account, channel and the configured labels' values in the order of their names."""
+
+
+class LabelLimits(msgspec.Struct, frozen=True):
+    """What the configuration says about labels."""
+
+    max_values: Mapping[str, int]
+    """The configured labels, and how many values each may have at a time."""
+    max_sets: int
+    channels: frozenset[str]
+    """Channels besides SMSBat's own that may be label values."""
+
+
+class LabelRules:
+    """Keeps the sets of labels in use, and says which one a message belongs to."""
+
+    def __init__(self, limits: LabelLimits) -> None:
+        """Start with no set in use."""
+        self.overflowed: dict[str, int] = {}
+        self.ignored = 0
+        self.follow(limits)
+
+    def follow(self, limits: LabelLimits) -> None:
+        """Start over with other limits, and with no set in use."""
+        self.limits = limits
+        self.names = tuple(sorted(limits.max_values))
+        self.overflowed = {name: self.overflowed.get(name, 0) for name in self.names}
+        self._sets: dict[LabelSet, float] = {}
+        self._pairs: dict[LabelSet, float] = {}
+        self._values: dict[str, dict[str, float]] = {name: {} for name in self.names}
+        self._currencies: dict[str, None] = {}
+
+    def channel(self, word: str | None) -> str:
+        """Return the channel as a label value."""
+        if not word:
+            return UNKNOWN_CHANNEL
+        plain = word.strip().lower()
+        known = plain in CHANNELS or plain in self.limits.channels or plain in {OTHER, UNKNOWN_CHANNEL}
+        return plain if known else OTHER
+
+    def kind(self, word: str) -> str:
+        """Return the channel of a fallback or an extended status as a label value."""
+        return word if word in _KINDS or word in self.limits.channels or word == UNKNOWN_CHANNEL else OTHER
+
+    def status(self, word: str) -> str:
+        """Return the status of a fallback or a channel as a label value."""
+        return word if word in _STATUSES else OTHER
+
+    def currency(self, code: str | None) -> str:
+        """Return a currency as a label value: the first eight have their own."""
+        if code is None:
+            return OTHER
+        if code not in self._currencies:
+            if len(self._currencies) >= _MAX_CURRENCIES:
+                return OTHER
+            self._currencies[code] = None
+        return code
+
+    def admit(self, account: str, channel: str, given: Mapping[str, str], now: float) -> Labels:
+        """Return the labels that a new message of this account and (label) channel counts under."""
+        self.ignored += sum(name not in self._values for name in given)
+        values = tuple(self._value(name, given.get(name, ""), now) for name in self.names)
+        if any(values) and not self._has_room((account, channel, *values), now):
+            values = tuple(self._overflow(name) for name in self.names)
+        self.touch((account, channel, *values), now)
+        return tuple(zip(self.names, values, strict=True))
+
+    def _value(self, name: str, value: str, now: float) -> str:
+        if not value or value == OTHER:
+            return value
+        if len(value) > _MAX_VALUE or not value.isprintable():
+            return self._overflow(name)
+        used = self._values[name]
+        if value not in used and len(used) >= self.limits.max_values[name]:
+            _forget_idle(used, now)
+            if len(used) >= self.limits.max_values[name]:
+                return self._overflow(name)
+        used[value] = now
+        return value
+
+    def _overflow(self, name: str) -> str:
+        self.overflowed[name] += 1
+        return OTHER
+
+    def _has_room(self, labels: LabelSet, now: float) -> bool:
+        if labels in self._sets or len(self._sets) < self.limits.max_sets:
+            return True
+        _forget_idle(self._sets, now)
+        return len(self._sets) < self.limits.max_sets
+
+    def touch(self, labels: LabelSet, at: float) -> None:
+        """Note when a set, or only an account and a channel, was in use."""
+        pair = labels[:2]
+        self._pairs[pair] = max(at, self._pairs.get(pair, 0.0))
+        if len(labels) == 2 + len(self.names):
+            self._sets[labels] = max(at, self._sets.get(labels, 0.0))
+            for name, value in zip(self.names, labels[2:], strict=True):
+                if value and value != OTHER:
+                    self._values[name][value] = max(at, self._values[name].get(value, 0.0))
+
+    def idle(self, labels: LabelSet, now: float) -> bool:
+        """Whether nothing happened for long to a set, or to an account and a channel."""
+        used_at = (self._pairs if len(labels) == 2 else self._sets).get(labels, 0.0)
+        return now - used_at > IDLE_SECONDS
+
+
+_K = TypeVar("_K")
+
+
+def _forget_idle(used: dict[_K, float], now: float) -> None:
+    for key in [key for key, at in used.items() if now - at > IDLE_SECONDS]:
+        del used[key]

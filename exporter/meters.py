@@ -1,0 +1,69 @@
+"""What the exporter counts about itself; these start at 0 with each process."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Final
+
+from exporter.message import PollResult
+from exporter.totals import Histogram
+
+POLL_EDGES: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+LAG_EDGES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+COMMIT_EDGES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+
+class Meter:
+    """A histogram that is cheap to add to."""
+
+    __slots__ = ("_counts", "_edges", "_sum")
+
+    def __init__(self, edges: tuple[float, ...]) -> None:
+        """Start with no observation."""
+        self._edges = edges
+        self._counts = [0] * (len(edges) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Add one observation."""
+        self._counts[bisect_left(self._edges, value)] += 1
+        self._sum += value
+
+    def read(self) -> Histogram:
+        """Return what was observed so far."""
+        return Histogram(self._edges, tuple(self._counts), self._sum)
+
+
+class PollMeter:
+    """What an account's polls came to."""
+
+    __slots__ = ("durations", "lags", "last_success_at", "last_understood", "results")
+
+    def __init__(self) -> None:
+        """Start with every result at 0."""
+        self.results = dict.fromkeys(PollResult, 0)
+        self.durations = Meter(POLL_EDGES)
+        self.lags = Meter(LAG_EDGES)
+        self.last_success_at = 0.0
+        """When the last answer that was understood (2xx or 404) arrived, 0.0 for never."""
+        self.last_understood: bool | None = None
+        """Whether the last call was; None before the first one ended."""
+
+    def count(self, result: PollResult, started_at: float, now: float, *, understood: bool) -> None:
+        """Count one call that ended."""
+        self.results[result] += 1
+        self.durations.observe(now - started_at)
+        self.last_understood = understood
+        if understood:
+            self.last_success_at = now
+
+
+class StoreMeter:
+    """How the store does."""
+
+    def __init__(self) -> None:
+        """Start as a store that works."""
+        self.commits = Meter(COMMIT_EDGES)
+        self.errors = 0
+        self.problem: str | None = None
+        """Why the last call failed; None while the store works."""

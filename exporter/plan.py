@@ -1,0 +1,165 @@
+"""Where each message waits for its next poll: the desks of the accounts, and what the configuration says of each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from exporter.budget import Budget, Limits
+from exporter.due import DueQueue, Lane
+from exporter.in_flight import FREE, Cohort, InFlight
+from exporter.lifecycle import Terms
+from exporter.meters import PollMeter
+from exporter.schedule import Pace, first_due, gap, next_due, retry_due
+
+
+class PollingRule(msgspec.Struct, frozen=True):
+    """Which channels a polling entry is for (None: all), and how it polls them."""
+
+    channels: frozenset[str] | None
+    pace: Pace
+
+
+class Graces(msgspec.Struct, frozen=True):
+    """How long the API is given before it is believed; seconds."""
+
+    not_found_seconds: float
+    ttl_seconds: float
+
+
+class Desk:
+    """One account at work: who waits, what it may do now, and how it has done."""
+
+    def __init__(
+        self, account: str, limits: Limits, in_flight: InFlight, rules: Sequence[PollingRule], now: float
+    ) -> None:
+        """Start with nobody waiting."""
+        self.account = account
+        self.budget = Budget(limits, now)
+        self.queue = DueQueue(in_flight, tuple(rule.pace for rule in rules))
+        self.meter = PollMeter()
+        self.found_at = 0.0
+        """When the account last got a 2xx, 0.0 for never."""
+        self.wake: Callable[[], None] = lambda: None
+        """Tells the account's poller that something may be due sooner than it thought."""
+        self._rules = tuple(rules)
+
+    def follow(self, other: Desk) -> None:
+        """Take over the limits and the lanes of a desk made for a new configuration; who waited must enter again."""
+        self.budget.limits = other.budget.limits
+        self.queue = other.queue
+        self._rules = other._rules
+
+    def lane(self, channel: str) -> Lane:
+        """Return the lane of a channel: the first entry that matches."""
+        for rule, lane in zip(self._rules, self.queue.lanes, strict=True):
+            if rule.channels is None or channel in rule.channels:
+                return lane
+        return self.queue.lanes[-1]
+
+
+class Plan:
+    """Puts messages into the lanes of their accounts."""
+
+    def __init__(self, in_flight: InFlight, graces: Graces, desks: Mapping[str, Desk]) -> None:
+        """Take the desks by account name; a message whose account has none is parked."""
+        self.desks = dict(desks)
+        self.graces = graces
+        self.parked = 0
+        self._in_flight = in_flight
+        self._places: list[tuple[Desk, Lane] | None] = []
+        self._random = random.Random()  # noqa: S311 (jitter, no secret)
+
+    def place(self, slot: int) -> tuple[Desk, Lane] | None:
+        """Return the desk and the lane of a message, None for a parked one."""
+        number = self._in_flight.cohort[slot]
+        while number >= len(self._places):
+            self._places.append(self._place_of(self._in_flight.cohorts[len(self._places)]))
+        return self._places[number]
+
+    def _place_of(self, cohort: Cohort) -> tuple[Desk, Lane] | None:
+        desk = self.desks.get(cohort.account)
+        return None if desk is None else (desk, desk.lane(cohort.channel))
+
+    def deadline_at(self, slot: int) -> float:
+        """Return when a message is asked about for the last time; a parked one is given up then."""
+        in_flight = self._in_flight
+        place = self.place(slot)
+        ttl = in_flight.ttl[slot]
+        timeout = self._longest() if place is None else place[1].pace.timeout
+        return in_flight.sent_at[slot] + (timeout if ttl != ttl else min(timeout, ttl + self.graces.ttl_seconds))  # noqa: PLR0124
+
+    def _longest(self) -> float:
+        """A parked message waits as long as the last polling entry of any account would have it wait."""
+        return max((lane.pace.timeout for desk in self.desks.values() for lane in desk.queue.lanes), default=0.0)
+
+    def terms(self, slot: int, desk: Desk) -> Terms:
+        """Return what besides the message decides about it."""
+        return Terms(
+            deadline_at=self.deadline_at(slot),
+            not_found_grace_seconds=self.graces.not_found_seconds,
+            other_found_at=desk.found_at,
+        )
+
+    def gap_seconds(self, slot: int) -> float:
+        """Return the gap between polls that a message is in."""
+        place = self.place(slot)
+        if place is None:
+            return 0.0
+        polled_at = self._in_flight.polled_at[slot]
+        return gap(place[1].pace, polled_at - self._in_flight.sent_at[slot]) if polled_at else place[1].pace.first
+
+    def mature_seconds(self, slot: int) -> float:
+        """Return the age at which a message is judged for the delivery rate."""
+        place = self.place(slot)
+        if place is not None:
+            return place[1].pace.mature
+        return max((desk.queue.lanes[-1].pace.mature for desk in self.desks.values()), default=0.0)
+
+    def enter(self, slot: int, now: float) -> None:
+        """Have a message wait for its next poll."""
+        place = self.place(slot)
+        if place is None:
+            self.parked += 1
+            return
+        desk, lane = place
+        desk.queue.enter(slot, lane, max(self._due_at(slot, desk, lane), now), now)
+        desk.wake()
+
+    def _due_at(self, slot: int, desk: Desk, lane: Lane) -> float:
+        in_flight = self._in_flight
+        sent_at, polled_at = in_flight.sent_at[slot], in_flight.polled_at[slot]
+        aim, deadline_at = desk.budget.answers.aim_seconds, self.deadline_at(slot)
+        if in_flight.failures[slot]:
+            due_at = retry_due(polled_at, in_flight.failures[slot], self._random.random())
+            return due_at if polled_at >= deadline_at else max(min(due_at, deadline_at), polled_at + 1.0)
+        if not polled_at:
+            return min(first_due(lane.pace, sent_at, aim), deadline_at)
+        return next_due(lane.pace, sent_at, polled_at, aim, deadline_at)
+
+    def leave(self, slot: int) -> None:
+        """Forget a message that is in flight no more."""
+        place = self.place(slot)
+        if place is None:
+            self.parked -= 1
+        else:
+            place[0].queue.leave(slot, place[1])
+
+    def relay_out(self, graces: Graces, desks: Mapping[str, Desk], now: float) -> None:
+        """Follow a new configuration: every message that waits takes its place anew, one being asked about later."""
+        in_flight = self._in_flight
+        waiting = [slot for slot in in_flight.slots() if self._waits(slot, desks) and not in_flight.ended(slot)]
+        for slot in in_flight.slots():
+            in_flight.demand[slot] = 0
+        self.desks, self.graces = dict(desks), graces
+        self.parked, self._places = 0, []
+        for slot in waiting:
+            in_flight.due_at[slot] = FREE
+            self.enter(slot, now)
+
+    def _waits(self, slot: int, desks: Mapping[str, Desk]) -> bool:
+        """Whether nobody is asking about a message now: the calls of an account that is removed are dropped."""
+        place = self.place(slot)
+        return self._in_flight.due_at[slot] != FREE or place is None or place[0].account not in desks

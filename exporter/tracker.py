@@ -1,0 +1,192 @@
+"""The only writer: takes messages in, applies what is observed, and ends each of them once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from exporter import catalogue as metrics
+from exporter.aging import Aging
+from exporter.clock import Clock
+from exporter.commit import Committer
+from exporter.counting import Counting
+from exporter.in_flight import InFlight
+from exporter.lifecycle import UNOBSERVED_AFTER_SECONDS, advance, contradicts, matured_by, maturity, unobserved
+from exporter.message import (
+    Anomaly,
+    Ending,
+    Failure,
+    Message,
+    NotFound,
+    Observation,
+    Outcome,
+    PollResult,
+    StatusReport,
+    Transition,
+)
+from exporter.plan import Desk, Plan
+from exporter.records import abandoned_row, finished_row, in_flight_row
+
+_ASKED_WITHIN_SECONDS: Final = 600.0
+
+
+class Tracker:
+    """Every change of a message goes through here; what it changes is stored before it shows."""
+
+    def __init__(self, in_flight: InFlight, plan: Plan, counting: Counting, committer: Committer, clock: Clock) -> None:
+        """Take the messages in flight, where they wait, how they count, and the way into the store."""
+        self.in_flight = in_flight
+        self.plan = plan
+        self.counting = counting
+        self.aging = Aging(in_flight, self._next_at, self._had)
+        self._committer = committer
+        self._clock = clock
+        self._started_at = clock.now()
+        self._ended: dict[int, Outcome] = {}
+        """The outcomes of messages that ended and whose end is not stored yet, by sequence number."""
+        self._retry_at: dict[int, float] = {}
+        """When to look again at messages that should be given up, but can still be asked, by slot."""
+
+    def track(self, message: Message, seq: int) -> None:
+        """Take in a message that nobody tracks; it is polled once it is stored."""
+        slot = self.in_flight.add(message, seq)
+        changes = self._committer.changes
+        changes.accepted.append(in_flight_row(message, seq))
+        self.counting.accepted(changes.tally, message)
+        changes.then.append(lambda: self._begin(slot))
+        self._committer.soon()
+
+    def _begin(self, slot: int) -> None:
+        now = self._clock.now()
+        self.aging.enter(slot, now)
+        if not self.in_flight.ended(slot):
+            self.plan.enter(slot, now)
+
+    def resume(self, slot: int, now: float) -> None:
+        """Go on with a message that was in flight when the process started."""
+        self.aging.enter(slot, now)
+        self.plan.enter(slot, now)
+
+    def look_again(self) -> None:
+        """Follow a new configuration: what time does to a message may come sooner than it did."""
+        for slot in self.in_flight.slots():
+            if not self.in_flight.ended(slot):
+                self.aging.again(slot)
+
+    def apply(self, slot: int, seq: int, observed: Observation, desk: Desk) -> PollResult:
+        """Apply what one call brought about message `seq`; returns what the call counts as."""
+        if self.in_flight.seq[slot] != seq or self.in_flight.ended(slot):
+            return self._too_late(seq, desk.account, observed)
+        before = self.in_flight.get(slot)
+        transition = advance(before, observed, self.plan.terms(slot, desk))
+        self.in_flight.put(slot, transition.message)
+        self.counting.advanced(self._committer.changes.tally, before, transition)
+        if transition.ending is not None:
+            self._end(slot, transition.message, transition.ending)
+        else:
+            self._committer.changes.progressed[slot] = None
+        changed = transition.ending is not None or transition.message.status is not before.status
+        if changed or transition.anomalies:
+            self._committer.soon()
+        else:
+            self._committer.later()
+        return _result(observed, changed=changed)
+
+    def _too_late(self, seq: int, account: str, observed: Observation) -> PollResult:
+        """A message that ended while it was being asked about changes no more; a contradiction is counted."""
+        outcome = self._ended.get(seq)
+        if (
+            outcome is not None
+            and isinstance(observed.reading, StatusReport)
+            and contradicts(outcome, observed.reading)
+        ):
+            anomaly = Anomaly.CONFLICTING_FINAL_STATUS.value
+            self._committer.changes.tally.count(metrics.ANOMALIES, account, anomaly)
+            self._committer.soon()
+        return _result(observed, changed=False)
+
+    def abandon(self, slot: int) -> None:
+        """Stop tracking a message: it counts as abandoned, has no outcome, and is remembered like one that ended."""
+        message = self.in_flight.get(slot)
+        changes = self._committer.changes
+        self.counting.abandoned(changes.tally, message)
+        changes.finished.append(abandoned_row(message, self._clock.now()))
+        self._remove(slot)
+
+    def _end(self, slot: int, message: Message, ending: Ending) -> None:
+        changes = self._committer.changes
+        if not message.matured:
+            self.counting.matured(changes.tally, message, matured_by(ending.outcome))
+        changes.finished.append(finished_row(message, ending, self.counting.currencies.get(message.account)))
+        self._ended[self.in_flight.seq[slot]] = ending.outcome
+        self._remove(slot)
+
+    def _remove(self, slot: int) -> None:
+        """Let go of a message; its slot stays taken until that is stored."""
+        changes = self._committer.changes
+        self.in_flight.end(slot)
+        self.plan.leave(slot)
+        changes.progressed.pop(slot, None)
+        changes.removed.append(self.in_flight.seq[slot])
+        changes.then.append(lambda: self._free(slot))
+        self._committer.soon()
+
+    def _free(self, slot: int) -> None:
+        self._ended.pop(self.in_flight.seq[slot], None)
+        self.aging.leave(slot)
+        self.in_flight.remove(slot)
+
+    def _next_at(self, slot: int) -> float:
+        """Return when time alone changes something about a message."""
+        at = self._given_up_at(slot)
+        if self.in_flight.matured(slot):
+            return at
+        return min(at, self.in_flight.sent_at[slot] + self.plan.mature_seconds(slot))
+
+    def _given_up_at(self, slot: int) -> float:
+        """A parked message is abandoned at its deadline; another is given up a day later, if nobody can be asked."""
+        deadline_at = self.plan.deadline_at(slot)
+        if self.plan.place(slot) is None:
+            return deadline_at
+        return max(deadline_at + UNOBSERVED_AFTER_SECONDS, self._retry_at.get(slot, 0.0))
+
+    def _had(self, slot: int, now: float) -> None:
+        """Do what time alone does to a message."""
+        if not self.in_flight.matured(slot) and now >= self.in_flight.sent_at[slot] + self.plan.mature_seconds(slot):
+            self._mature(slot, now)
+        if now >= self._given_up_at(slot):
+            self._give_up(slot, now)
+
+    def _mature(self, slot: int, now: float) -> None:
+        message = self.in_flight.get(slot)
+        self.counting.matured(
+            self._committer.changes.tally, message, maturity(message, now, self.plan.gap_seconds(slot))
+        )
+        self.in_flight.mature(slot)
+        self._committer.changes.progressed[slot] = None
+        self._committer.soon()
+
+    def _give_up(self, slot: int, now: float) -> None:
+        """End what nobody could be asked about; while the API answers, a message is asked first."""
+        place = self.plan.place(slot)
+        if place is None:
+            self.abandon(slot)
+            return
+        unasked_for = now - max(place[0].meter.last_success_at, self._started_at)
+        if unasked_for < _ASKED_WITHIN_SECONDS:
+            self._retry_at[slot] = now + _ASKED_WITHIN_SECONDS
+            return
+        self._retry_at.pop(slot, None)
+        message = self.in_flight.get(slot)
+        ending = unobserved(message, now)
+        transition = Transition(message=message, ending=ending)
+        self.counting.advanced(self._committer.changes.tally, message, transition)
+        self._end(slot, message, ending)
+
+
+def _result(observed: Observation, *, changed: bool) -> PollResult:
+    reading = observed.reading
+    if isinstance(reading, Failure):
+        return reading.result
+    if isinstance(reading, NotFound):
+        return PollResult.NOT_FOUND
+    return PollResult.CHANGED if changed else PollResult.UNCHANGED

@@ -1,0 +1,1 @@
+"""The web listener: /metrics, health, reload and the first page."""

@@ -1,0 +1,58 @@
+"""Reads a listen address the way Prometheus' flags write it."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+from typing import Final
+
+_BRACKETED: Final = re.compile(r"\[([^\[\]]*)\]:([0-9]{1,5})", re.ASCII)
+_LABEL: Final = "[A-Za-z0-9_-]{1,63}"
+# Only what the resolver can look up: it raises more than an OSError for an empty or overlong label.
+_PLAIN: Final = re.compile(rf"((?:{_LABEL}(?:\.{_LABEL})*)?):([0-9]{{1,5}})", re.ASCII)
+_HIGHEST_PORT: Final = 65535
+_ALL_IPV6: Final = "::"
+
+
+class AddressError(ValueError):
+    """A listen address that cannot be read; the text names it and what is wrong."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: a host name or IP address, `""` for every interface, and a port, 0 for a free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_every_interface(self) -> bool:
+        """Whether IPv4 and IPv6 are both meant; as in Go, `[::]` means both too."""
+        return self.host in {"", _ALL_IPV6}
+
+
+def parse(text: str) -> Address:
+    """Read `:10767`, `127.0.0.1:0`, `localhost:9` or `[::1]:80`."""
+    if bracketed := _BRACKETED.fullmatch(text):
+        return Address(_ipv6(bracketed[1], text), _port(bracketed[2], text))
+    if plain := _PLAIN.fullmatch(text):
+        return Address(plain[1], _port(plain[2], text))
+    raise AddressError(f"{text!r} is no listen address: write host:port, [IPv6 address]:port or :port")
+
+
+def _ipv6(host: str, text: str) -> str:
+    try:
+        return str(ipaddress.IPv6Address(host))
+    except ValueError:
+        raise AddressError(f"{text!r} is no listen address: {host!r} is no IPv6 address") from None
+
+
+def _port(digits: str, text: str) -> int:
+    port = int(digits)
+    if port > _HIGHEST_PORT:
+        raise AddressError(f"{text!r} is no listen address: port {port} is above {_HIGHEST_PORT}")
+    return port

@@ -1,0 +1,96 @@
+"""The web listener's paths, for Prometheus, the kubelet and people."""
+
+from __future__ import annotations
+
+import dataclasses
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import hdrs, web
+
+from exporter.web.exposition import Exposition, runtime_collectors
+from exporter.web.pages import CONTENT_SECURITY_POLICY, first_page
+from exporter.web.server import Server, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from prometheus_client.registry import Collector
+
+    from exporter.web.addresses import Address
+
+FLAG: Final = "--web.listen-address"
+_LONGEST_BODY_BYTES: Final = 16 * 1024
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """What the listener needs to know of the application; all of it is called on the event loop."""
+
+    snapshot: Callable[[], Collector]
+    """The committed metrics as of now, which no longer change; without the process's own."""
+    problems: Callable[[], Sequence[str]]
+    """What is wrong, a line each; empty when nothing is."""
+    is_ready: Callable[[], bool]
+    """Whether the messages in flight are loaded."""
+    reload: Callable[[], Awaitable[Sequence[str]]]
+    """Read the configuration again; gives its errors, a line each and without secrets."""
+    lifecycle_enabled: bool
+    version: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Handlers:
+    """Every path but /metrics."""
+
+    front: Front
+
+    async def healthy(self, _: web.Request) -> web.Response:
+        lines = self.front.problems() or ("smsbat-exporter is healthy",)
+        return _text(HTTPStatus.OK, *lines)
+
+    async def ready(self, _: web.Request) -> web.Response:
+        if self.front.is_ready():
+            return _text(HTTPStatus.OK, "ready")
+        return _text(HTTPStatus.SERVICE_UNAVAILABLE, "not ready: loading")
+
+    async def reload(self, _: web.Request) -> web.Response:
+        if not self.front.lifecycle_enabled:
+            return _text(HTTPStatus.FORBIDDEN, "Lifecycle API is not enabled.")
+        if errors := await self.front.reload():
+            return _text(HTTPStatus.INTERNAL_SERVER_ERROR, "failed to reload config:", *errors)
+        return _text(HTTPStatus.OK, "reloaded")
+
+    async def first_page(self, _: web.Request) -> web.Response:
+        page = first_page(self.front.version, self.front.problems(), is_ready=self.front.is_ready())
+        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+        return web.Response(text=page, content_type="text/html", headers=headers)
+
+
+async def start(front: Front, address: Address) -> Server:
+    """Start the web listener; raises ListenError when the address cannot be had."""
+    return await serve(_application(front), address, FLAG)
+
+
+def _application(front: Front) -> web.Application:
+    app = web.Application(client_max_size=_LONGEST_BODY_BYTES)
+    handlers = _Handlers(front)
+    app.router.add_get("/", handlers.first_page)
+    app.router.add_get("/metrics", Exposition(front.snapshot, runtime_collectors()).scrape)
+    app.router.add_get("/-/healthy", handlers.healthy)
+    app.router.add_get("/-/ready", handlers.ready)
+    app.router.add_post("/-/reload", handlers.reload)
+    app.router.add_put("/-/reload", handlers.reload)
+    app.on_response_prepare.append(_harden)
+    return app
+
+
+async def _harden(_: web.Request, response: web.StreamResponse) -> None:
+    """Name no software versions, and let no browser guess another type."""
+    response.headers[hdrs.SERVER] = "smsbat-exporter"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+
+
+def _text(status: HTTPStatus, *lines: str) -> web.Response:
+    return web.Response(status=status, text="".join(f"{line}\n" for line in lines))
