@@ -26,6 +26,7 @@ COPY --from=build --chown=65532:65532 /state /var/lib/smsbat-exporter
 ENV PATH=/opt/smsbat-exporter/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    SMSBAT_EXPORTER_REVISION=${REVISION} \
     SMSBAT_STORE_PATH=/var/lib/smsbat-exporter/state.db
 USER 65532:65532
 WORKDIR /var/lib/smsbat-exporter

@@ -42,6 +42,11 @@ class Admitted(msgspec.Struct, frozen=True):
     """Place and reason of each."""
 
 
+SOURCES: Final = ("config", "api", "file", "relay")
+"""Where messages come from; the label of `smsbat_exporter_intake_total`."""
+RESULTS: Final = ("accepted", "duplicate", "rejected")
+
+
 class FullError(Exception):
     """As many messages are in flight as the configuration allows; nothing was taken."""
 

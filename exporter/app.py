@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from exporter import __version__, settings, view
 from exporter.config import Config, ConfigError, SecretError
@@ -21,7 +21,7 @@ from exporter.web import listener
 from exporter.window import Windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from exporter.client import Client
     from exporter.clock import Clock
@@ -52,6 +52,8 @@ class App:
         self._listed: Listed | None = None
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Gets the exception of a part that must not end and did."""
 
     async def start(self, clock: Clock) -> None:
         """Open the store, take back what was in flight, and begin to poll.
@@ -69,9 +71,11 @@ class App:
             asyncio.create_task(core.committer.run(), name="committer"),
             asyncio.create_task(self._tick(core), name="tick"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._watch)
         self._listed = Listed(core.tracker, core.admission, writer)
         self._follow_listed(self._listed, self._config)
-        crew = Crew(core)
+        crew = Crew(core, self._watch)
         crew.start(crew.clients(self._config), self._config)
         self._crew = crew
         series = sum(len(family.samples) for family in view.snapshot(core, clock.now()).collect())
@@ -148,6 +152,11 @@ class App:
             following = self._follow_listed(self._listed, config)
             await asyncio.wait({following}, timeout=_FOLLOW_SECONDS)
 
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        """A part that fails takes the process down: started anew it goes on from what is stored."""
+        if not task.cancelled() and (error := task.exception()) is not None and not self.failed.done():
+            self.failed.set_exception(error)
+
     def _follow_listed(self, listed: Listed, config: Config) -> asyncio.Task[None]:
         """Follow the listed messages beside everything else: a store that does not work must not hold up the rest."""
         task = asyncio.create_task(listed.follow(config), name="listed messages")
@@ -189,9 +198,10 @@ def _unchangeable(old: Config, new: Config) -> list[str]:
 async def serve(app: App, clock: Clock, address: Address, *, lifecycle_enabled: bool) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP reloads.
 
-    Raises ListenError, StoreError or SecretError when it cannot start.
+    Raises ListenError, StoreError or SecretError when it cannot start, and what a part of it fails with.
     """
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    loop.set_exception_handler(_log_unforeseen)
     server = await start_web(app, address, lifecycle_enabled=lifecycle_enabled)
     reloads: set[asyncio.Task[list[str]]] = set()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -199,13 +209,29 @@ async def serve(app: App, clock: Clock, address: Address, *, lifecycle_enabled: 
     loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
     _log.info("listening", extra=fields(url=server.url))
     try:
-        await app.start(clock)
-        await stopping.wait()
+        await _until(stopping, app.start(clock))
+        await _until(stopping, app.failed)
         _log.info("stopping")
     finally:
         await app.stop()
         await server.close()
     _log.info("stopped")
+
+
+def _log_unforeseen(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what no task waited for; asyncio's own text would show what the exception quotes."""
+    _log.error(context["message"], exc_info=context.get("exception"))
+
+
+async def _until(stopping: asyncio.Event, work: Awaitable[None]) -> None:
+    """Await the work, or leave it when the process is to stop."""
+    stop, doing = asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(work)
+    await asyncio.wait({stop, doing}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if doing.done():
+        doing.result()
+    else:
+        doing.cancel()
 
 
 async def start_web(app: App, address: Address, *, lifecycle_enabled: bool) -> Server:

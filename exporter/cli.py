@@ -154,7 +154,8 @@ def _check(options: argparse.Namespace) -> int:
     try:
         config = _load(options)
     except ConfigError as error:
-        return _complain(*map(str, error.problems))
+        print(*error.problems, sep="\n")
+        return 1
     print(f"{options.config_file or 'environment'}: the configuration is valid")
     if not options.probe:
         return 0

@@ -66,7 +66,7 @@ class Credentials:
         return self._use(self._reader.current())
 
     def look_again(self) -> bool:
-        """Read the file whatever its times say, because the API refused the secret; returns whether it is another one."""
+        """Read the file whatever its times say, after a refusal; returns whether the secret is another one now."""
         return self._use(self._reader.reread())
 
     def _use(self, value: str) -> bool:

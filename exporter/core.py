@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from exporter import catalogue as metrics
 from exporter import settings
-from exporter.admission import Admission
+from exporter.admission import RESULTS, SOURCES, Admission
 from exporter.catalogue import Spread
 from exporter.commit import Committer
 from exporter.counting import Counting
@@ -96,6 +96,8 @@ class Core:
         channels = tuple(dict.fromkeys([*settings.named_channels(config), *listed]))
         self.pairs = tuple((account.name, channel) for account in config.accounts for channel in channels)
         keys = [key for account, channel in self.pairs for key in self.counting.expected(account, channel)]
+        keys += [key for account in config.accounts for key in self.counting.expected_of(account.name)]
+        keys += [(metrics.INTAKE, (source, result)) for source in SOURCES for result in RESULTS]
         self.expected = frozenset(keys)
         self.totals.expect(keys, self.committer.changes.tally, now)
         self.committer.soon()

@@ -12,6 +12,7 @@ from exporter.catalogue import Metric
 from exporter.labels import LabelRules
 from exporter.message import (
     Amount,
+    Anomaly,
     Ending,
     Fallback,
     Labels,
@@ -168,6 +169,10 @@ class Counting:
         tally.count(metrics.OBJECTIVE_JUDGED, *labels)
         if missed:
             tally.count(metrics.OBJECTIVE_MISSED, *labels)
+
+    def expected_of(self, account: str) -> Iterator[Key]:
+        """Yield every counter that an account of the configuration shows from the start."""
+        return ((metrics.ANOMALIES, (account, anomaly.value)) for anomaly in Anomaly)
 
     def expected(self, account: str, channel: str) -> Iterator[Key]:
         """Yield every counter that an account and a channel of the configuration show from the start."""

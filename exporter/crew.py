@@ -10,6 +10,8 @@ from exporter.poller import Poller
 from exporter.reading import StatusWords
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.config import Config
     from exporter.core import Core
 
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
 class Crew:
     """One poller an account."""
 
-    def __init__(self, core: Core) -> None:
-        """Start with nobody at work."""
+    def __init__(self, core: Core, watch: Callable[[asyncio.Task[None]], None]) -> None:
+        """Start with nobody at work; `watch` is told of a poller that ends."""
         self._core = core
+        self._watch = watch
         self._clients: dict[str, Client] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -35,6 +38,7 @@ class Crew:
             desk = self._core.plan.desks[name]
             poller = Poller(desk, client, self._core.tracker, words, self._core.clock)
             self._tasks[name] = asyncio.create_task(poller.run(), name=f"poller {name}")
+            self._tasks[name].add_done_callback(self._watch)
 
     async def stop(self) -> None:
         """Stop polling: calls under way are dropped, and their messages wait for their next turn."""

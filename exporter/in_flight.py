@@ -13,6 +13,8 @@ from exporter.message import Labels, Message, Status
 
 FREE: Final = -1.0
 """The due time of a slot that is not waiting for a poll."""
+UNSTORED: Final = -2.0
+"""The due time of a message whose acceptance is not stored yet."""
 _STATUSES: Final = tuple(Status)
 _MATURED: Final = 1
 _LISTED: Final = 2
@@ -103,7 +105,7 @@ class InFlight:
         self.accepted_at[slot] = message.accepted_at
         self.ttl[slot] = math.nan if message.ttl is None else message.ttl
         self.polled_at[slot] = max(message.answered_at, message.other_at)
-        self.due_at[slot] = FREE
+        self.due_at[slot] = UNSTORED
         self.demand[slot] = self.failures[slot] = self.stage[slot] = 0
         self.flags[slot] = _LISTED if message.listed else 0
         if message.traceparent is not None:

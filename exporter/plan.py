@@ -9,7 +9,7 @@ import msgspec
 
 from exporter.budget import Budget, Limits
 from exporter.due import DueQueue, Lane
-from exporter.in_flight import FREE, Cohort, InFlight
+from exporter.in_flight import FREE, UNSTORED, Cohort, InFlight
 from exporter.lifecycle import Terms
 from exporter.meters import PollMeter
 from exporter.schedule import Pace, first_due, gap, next_due, retry_due
@@ -148,18 +148,12 @@ class Plan:
             place[0].queue.leave(slot, place[1])
 
     def relay_out(self, graces: Graces, desks: Mapping[str, Desk], now: float) -> None:
-        """Follow a new configuration: every message that waits takes its place anew, one being asked about later."""
+        """Follow a new configuration while nobody polls: every message takes its place anew."""
         in_flight = self._in_flight
-        waiting = [slot for slot in in_flight.slots() if self._waits(slot, desks) and not in_flight.ended(slot)]
-        for slot in in_flight.slots():
-            in_flight.demand[slot] = 0
         self.desks, self.graces = dict(desks), graces
         self.parked, self._places = 0, []
-        for slot in waiting:
-            in_flight.due_at[slot] = FREE
-            self.enter(slot, now)
-
-    def _waits(self, slot: int, desks: Mapping[str, Desk]) -> bool:
-        """Whether nobody is asking about a message now: the calls of an account that is removed are dropped."""
-        place = self.place(slot)
-        return self._in_flight.due_at[slot] != FREE or place is None or place[0].account not in desks
+        for slot in in_flight.slots():
+            in_flight.demand[slot] = 0
+            if not in_flight.ended(slot) and in_flight.due_at[slot] != UNSTORED:
+                in_flight.due_at[slot] = FREE
+                self.enter(slot, now)

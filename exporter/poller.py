@@ -34,24 +34,25 @@ class Poller:
         self._words = words
         self._clock = clock
         self._resting: list[asyncio.Future[Turn]] = []
-        self._workers: set[asyncio.Task[None]] = set()
+        self._bell = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
 
     async def run(self) -> None:
-        """Poll until cancelled; calls under way are dropped then, and change nothing."""
+        """Poll until cancelled; calls under way are dropped then, and who had a turn must enter the plan again."""
         self._desk.wake = lambda: self._look_at(self._clock.now())
-        self._look()
         try:
-            await asyncio.get_running_loop().create_future()
+            async with asyncio.TaskGroup() as workers:
+                while True:
+                    self._look(workers)
+                    await self._bell.wait()
+                    self._bell.clear()
         finally:
             self._desk.wake = lambda: None
+            self._desk.budget.active = 0
             self._cancel_timer()
-            for worker in self._workers:
-                worker.cancel()
-            await asyncio.gather(*self._workers, return_exceptions=True)
 
-    def _look(self) -> None:
+    def _look(self, workers: asyncio.TaskGroup) -> None:
         """Hand out every turn that is due and affordable now."""
         self._cancel_timer()
         if self._desk.budget.refused is not None and self._client.credentials.look(self._clock.now()):
@@ -60,9 +61,7 @@ class Poller:
             if self._resting:
                 self._resting.pop().set_result(turn)
             else:
-                worker = asyncio.get_running_loop().create_task(self._work(turn))
-                self._workers.add(worker)
-                worker.add_done_callback(self._workers.discard)
+                workers.create_task(self._work(turn))
         self._arm()
 
     def _take(self) -> Turn | None:
@@ -94,7 +93,7 @@ class Poller:
             self._cancel_timer()
             delay = max(0.0, at - self._clock.now())
             self._timer_at = at
-            self._timer = asyncio.get_running_loop().call_later(delay, self._look)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._bell.set)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -122,8 +121,8 @@ class Poller:
             now = self._clock.now()
             result = self._tracker.apply(slot, seq, Observation(started_at, now, reading), self._desk)
         except asyncio.CancelledError:
-            self._desk.budget.active -= 1
-            self._wait_again(slot, seq, self._clock.now(), failed=False)
+            if in_flight.seq[slot] == seq:
+                in_flight.polled_at[slot] = self._clock.now()
             raise
         except Exception:  # noqa: BLE001 - the one wide except: a bug of ours must not cost the account a worker, nor the message its next poll
             _log.exception("a poll failed in a way that nobody foresaw", extra=fields(account=self._desk.account))

@@ -9,7 +9,7 @@ from exporter.aging import Aging
 from exporter.clock import Clock
 from exporter.commit import Committer
 from exporter.counting import Counting
-from exporter.in_flight import InFlight
+from exporter.in_flight import FREE, UNSTORED, InFlight
 from exporter.lifecycle import UNOBSERVED_AFTER_SECONDS, advance, contradicts, matured_by, maturity, unobserved
 from exporter.message import (
     Anomaly,
@@ -59,6 +59,7 @@ class Tracker:
         now = self._clock.now()
         self.aging.enter(slot, now)
         if not self.in_flight.ended(slot):
+            self.in_flight.due_at[slot] = FREE
             self.plan.enter(slot, now)
 
     def resume(self, slot: int, now: float) -> None:
@@ -69,7 +70,7 @@ class Tracker:
     def look_again(self) -> None:
         """Follow a new configuration: what time does to a message may come sooner than it did."""
         for slot in self.in_flight.slots():
-            if not self.in_flight.ended(slot):
+            if not self.in_flight.ended(slot) and self.in_flight.due_at[slot] != UNSTORED:
                 self.aging.again(slot)
 
     def apply(self, slot: int, seq: int, observed: Observation, desk: Desk) -> PollResult:

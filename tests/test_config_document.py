@@ -68,7 +68,7 @@ def test_every_value_knows_its_place(path: KeyPath, at_key: bool, place: tuple[i
         (b"a: {b: [c, ]}", {"a": {"b": ["c"]}}, []),
         (b"a: [b, ~]", {"a": ["b", None]}, [("a", 1)]),
         (b"a: {b: {c: 1, c: 2}}", {"a": {"b": {"c": "2"}}}, [("a", "b", "c")]),
-        (b"a: [b, {c: $${UNSET}}, '${UNSET}']", {"a": ["b", {"c": "${UNSET}"}, "${UNSET}"]}, [("a", 2)]),
+        (b"a: [b, {c: '$${UNSET}'}, '${UNSET}']", {"a": ["b", {"c": "${UNSET}"}, "${UNSET}"]}, [("a", 2)]),
     ],
 )
 def test_a_document_is_read_with_what_is_wrong_in_it(text: bytes, value: Value, faults: list[KeyPath]) -> None:

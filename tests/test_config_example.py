@@ -26,7 +26,7 @@ def settings_of(model: type[BaseModel]) -> Iterator[str]:
             yield from settings_of(section)
 
 
-def defaults_in(schema: Any) -> Iterator[Any]:
+def defaults_in(schema: object) -> Iterator[tuple[dict[str, Any], object]]:
     if isinstance(schema, dict):
         if "default" in schema:
             yield schema, schema["default"]

@@ -153,6 +153,8 @@ LINES = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES | st.text(max_size=60))
+@example("${UNSET}")
+@example("accounts: [{a: 1}]\naccounts: ${UNSET}")
 @example(ACCOUNT + "max_label_sets: " + "9" * 5_000)
 @example(ACCOUNT + "messages: [{id: a, sent_at: 0001-01-01T00:00:00+23:59}]")
 @example(ACCOUNT.replace("api_key", "api_key_file").replace("s3cret", '"a\\0b"'))
@@ -203,3 +205,21 @@ def test_a_wrong_environment_is_refused_by_the_names_of_its_variables(env: dict[
     with pytest.raises(ConfigError) as refused:
         from_environment(env)
     assert list(map(str, refused.value.problems)) == [problem]
+
+
+def test_the_environment_places_a_store_that_the_file_does_not_place(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    env = {"SMSBAT_STORE_PATH": "/var/lib/smsbat-exporter/state.db"}
+    text = "accounts: [{name: main, auth: {method: header, api_key: k}}]\n"
+
+    file.write_text(text)
+    assert load(file, env).store.path == Path("/var/lib/smsbat-exporter/state.db")
+    assert load(file, {}).store.path == tmp_path / "smsbat-exporter.db"
+    file.write_text(text + "store: {path: own.db}\n")
+    assert load(file, env).store.path == tmp_path / "own.db"
+
+
+def test_the_environment_places_the_store_of_a_configuration_without_a_file() -> None:
+    config = from_environment({"SMSBAT_API_KEY": "k", "SMSBAT_STORE_PATH": "/state/db"})
+
+    assert config.store.path == Path("/state/db")

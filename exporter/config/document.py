@@ -23,9 +23,14 @@ class Mark(Protocol):
     """A place in the text as PyYAML counts, from 0."""
 
     @property
-    def line(self) -> int: ...  # noqa: D102  # the class says it
+    def line(self) -> int:
+        """The line."""
+        ...
+
     @property
-    def column(self) -> int: ...  # noqa: D102  # likewise
+    def column(self) -> int:
+        """The character of the line."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,7 @@ class _Builder:
                 self._fault("is empty: give it a value (an empty list is [], an empty section {}) or remove the key")
             return None
         text = Plain(event.value) if plain else event.value
-        if "$" not in text:
+        if "$" not in text or not self._open:
             return text
         try:
             return expand(text, self._env)
@@ -199,7 +204,7 @@ def read_document(content: bytes, env: Mapping[str, str]) -> Document:
 
 def _decoded(content: bytes) -> str:
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode()
     except UnicodeDecodeError as error:
         raise UnreadableError("is not UTF-8", _mark_after(content[: error.start].decode())) from None
     if control := yaml.reader.Reader.NON_PRINTABLE.search(text):

@@ -38,6 +38,7 @@ def load(path: Path, env: Mapping[str, str]) -> Config:
     root = {} if document.value is None else document.value
     if not isinstance(root, dict):
         raise ConfigError([Problem(file, 1, 1, "", "must be a section of keys, such as `accounts:`")])
+    _place_store(root, env)
     return _validated(root, path.parent, document.faults, _in_file(file, document))
 
 
@@ -52,7 +53,17 @@ def from_environment(env: Mapping[str, str]) -> Config:
     account: dict[str, Value] = {"name": "default", "auth": auth}
     for path, text in given.items():
         (auth if "auth" in path else account)[str(path[-1])] = text
-    return _validated({"accounts": [account]}, Path(), [], _in_environment)
+    root: dict[str, Value] = {"accounts": [account]}
+    _place_store(root, env)
+    return _validated(root, Path(), [], _in_environment)
+
+
+def _place_store(root: dict[str, Value], env: Mapping[str, str]) -> None:
+    """An image says in its environment where the state goes that no configuration places."""
+    if place := env.get("SMSBAT_STORE_PATH"):
+        store = root.setdefault("store", {})
+        if isinstance(store, dict):
+            store.setdefault("path", place)
 
 
 def _named(given: Mapping[KeyPath, str]) -> set[str]:
