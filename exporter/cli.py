@@ -50,10 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--probe", action="store_true", help="ask the API for a made-up id with each account")
     demo = _command(commands, "demo", _demo, "run the exporter against a simulated API, with traffic")
     _add_listener(demo)
+    demo.set_defaults(log_level="error")  # it makes things go wrong on purpose, and says by itself how it goes
     simulate = _command(commands, "simulate", _simulate, "run only the simulated API")
-    simulate.add_argument("--simulator.listen-address", dest="simulator_address", default="127.0.0.1:10780")
-    simulate.add_argument("--simulator.seed", dest="seed", type=int, default=1)
-    _add_log(simulate)
+    _add_simulator(simulate)
     _command(commands, "config-schema", _config_schema, "print the configuration's JSON Schema")
     return parser
 
@@ -84,6 +83,30 @@ def _add_listener(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow reload by POST /-/reload"
+    )
+    _add_log(parser)
+
+
+def _add_simulator(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--simulator.listen-address",
+        dest="simulator_address",
+        default="127.0.0.1:10780",
+        help="address of the simulated API (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--simulator.profile",
+        dest="profile",
+        choices=("realistic", "demo"),
+        default="realistic",
+        help="how messages fare: as in life, or with every oddity within two minutes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--simulator.seed",
+        dest="seed",
+        type=int,
+        default=1,
+        help="the same seed gives the same messages the same lives (default: %(default)s)",
     )
     _add_log(parser)
 
@@ -169,7 +192,7 @@ def _demo(options: argparse.Namespace) -> int:
     from exporter.demo import demo
 
     logs.setup(options.log_level, options.log_format, sys.stderr)
-    return _run(demo(options.web_address, lifecycle_enabled=options.lifecycle, say=_say))
+    return _run(_listening(demo(options.web_address, lifecycle_enabled=options.lifecycle, say=_say)))
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -177,7 +200,19 @@ def _simulate(options: argparse.Namespace) -> int:
     from exporter.demo import simulate
 
     logs.setup(options.log_level, options.log_format, sys.stderr)
-    return _run(simulate(options.simulator_address, options.seed, say=_say))
+    return _run(_listening(simulate(options.simulator_address, options.seed, options.profile, say=_say)))
+
+
+async def _listening(command: Coroutine[None, None, None]) -> int:
+    """Run a command that can only fail for want of its address."""
+    from exporter.web.addresses import AddressError
+    from exporter.web.server import ListenError
+
+    try:
+        await command
+    except (AddressError, ListenError) as error:
+        return _complain(f"smsbat-exporter: {error}")
+    return 0
 
 
 def _say(line: str) -> None:

@@ -100,7 +100,7 @@ class Committer:
 
     async def _commit(self, changes: Changes) -> None:
         now = self._clock.now()
-        sums = self.totals.sum_up(changes.tally)
+        layout, sums = self.totals.layout, self.totals.sum_up(changes.tally)
         slices = self.windows.sum_up(changes.tally.windows.items(), now)
         batch = Batch(
             accepted=changes.accepted,
@@ -112,7 +112,7 @@ class Committer:
             forget_windows_before=self.windows.oldest_at(now),
         )
         await self._store(batch)
-        self.totals.publish(sums, self._clock.now())
+        self.totals.publish(sums, layout, self._clock.now())
         self.windows.publish(slices)
         for key, by in changes.tally.gauges.items():
             self.gauges[key] = self.gauges.get(key, 0) + by

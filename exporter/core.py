@@ -128,7 +128,7 @@ class Core:
         """Follow a new configuration; raises nothing, because whoever loaded it has checked it."""
         now = self.clock.now()
         self.rules.follow(settings.label_limits(config))
-        self.totals.relay_out(settings.layout(config))
+        self.totals.relay_out(settings.layout(config), self.committer.changes.tally)
         self.committer.windows.window_seconds = config.window
         self.counting = self.tracker.counting = self._counting(config)
         self._follow(config, now)

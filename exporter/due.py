@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from exporter.in_flight import FREE, InFlight
-from exporter.schedule import MIN_GAP_SECONDS, Pace, fair_shares, gap
+from exporter.schedule import Pace, fair_shares, gap
 from exporter.wheel import Wheel
 
 _DEMAND_UNIT: Final = 1_000_000
@@ -119,6 +119,7 @@ class DueQueue:
     def enter(self, slot: int, lane: Lane, due_at: float, now: float) -> None:
         """Queue a message, and count what it asks for."""
         gap_seconds = self._gap(slot, lane)
+        self._in_flight.ready_at[slot] = due_at
         self._ask(slot, lane, int(_DEMAND_UNIT / gap_seconds) if due_at - now <= gap_seconds * 2 else 0)
         if self._in_flight.failures[slot]:
             lane.put(slot, due_at)
@@ -150,41 +151,34 @@ class DueQueue:
 
     def take(self, now: float, *, spare: bool) -> Turn | None:
         """Return whose turn it is: who is due first, else, with budget to spare, a stretched lane's first."""
-        timely: Lane | None = None
-        earliest = now
-        for lane in self.lanes:
-            if not lane.stretched and (head := lane.head(now)) is not None and head <= earliest:
-                timely, earliest = lane, head
-        if timely is not None:
-            at, slot = timely.pop()
-            timely.served_at = now
-            return Turn(slot, max(0.0, now - at))
+        timely = [(head, lane) for lane in self.lanes if not lane.stretched and (head := lane.head(now)) is not None]
+        for _, lane in sorted(timely, key=_by_time) if len(timely) > 1 else timely:
+            if (popped := self._pop_ready(lane, now)) is not None:
+                lane.served_at = now
+                return Turn(popped[1], now - popped[0])
         return self._take_stretched(now) if spare else None
 
     def _take_stretched(self, now: float) -> Turn | None:
+        """Serve the lanes in turn: those that do not fit have equal shares."""
         for lane in sorted((lane for lane in self.lanes if lane.stretched), key=lambda lane: lane.served_at):
-            for _ in range(_SKIPS_AT_ONCE):
-                head = lane.head(now)
-                if head is None or head > now:
-                    break
-                at, slot = lane.pop()
-                ready_at = self._ready_at(slot, lane, at)
-                if ready_at <= now:
-                    turn_at = max(at, ready_at, lane.served_at + 1.0 / lane.share)
-                    lane.served_at = now
-                    return Turn(slot, max(0.0, now - turn_at))
-                lane.put(slot, ready_at)
+            if (popped := self._pop_ready(lane, now)) is not None:
+                turn_at = max(popped[0], lane.served_at + 1.0 / lane.share)
+                lane.served_at = now
+                return Turn(popped[1], max(0.0, now - turn_at))
         return None
 
-    def _ready_at(self, slot: int, lane: Lane, at: float) -> float:
-        """Return when rule 1 allows the poll: a stretched lane never polls earlier than an unstretched one."""
-        in_flight = self._in_flight
-        polled_at = in_flight.polled_at[slot]
-        if in_flight.failures[slot]:
-            return at
-        if not polled_at:
-            return in_flight.sent_at[slot] + lane.pace.first - MIN_GAP_SECONDS
-        return polled_at + self._gap(slot, lane)
+    def _pop_ready(self, lane: Lane, now: float) -> tuple[float, int] | None:
+        """Take who is due; a lane that is or was stretched has a clock that is behind, and nobody is polled early."""
+        for _ in range(_SKIPS_AT_ONCE):
+            head = lane.head(now)
+            if head is None or head > now:
+                return None
+            at, slot = lane.pop()
+            ready_at = self._in_flight.ready_at[slot]
+            if ready_at <= now:
+                return max(at, ready_at), slot
+            lane.put(slot, ready_at)
+        return None
 
     def next_at(self, now: float) -> tuple[float, float]:
         """Return when the first unstretched and the first stretched message is due, infinity for none."""
@@ -206,3 +200,7 @@ class DueQueue:
     def demand_per_second(self) -> float:
         """Polls a second that the messages in flight ask for, before edges and unstretched."""
         return sum(lane.demand_per_second for lane in self.lanes)
+
+
+def _by_time(waiting: tuple[float, Lane]) -> float:
+    return waiting[0]

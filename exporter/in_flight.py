@@ -71,6 +71,7 @@ class InFlight:
         self.other_at = array("d")
         self.polled_at = array("d")
         self.due_at = array("d")
+        self.ready_at = array("d")
         self.demand = array("I")
         self.polls = array("I")
         self.status = array("B")
@@ -216,6 +217,7 @@ COLUMNS: Final = (
     "other_at",
     "polled_at",
     "due_at",
+    "ready_at",
     "demand",
     "polls",
     "status",

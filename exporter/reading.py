@@ -108,10 +108,10 @@ def _wire(body: bytes) -> _Wire | Anomaly:
         wire = _decode(body)
     except UnicodeDecodeError:
         return Anomaly.NOT_UTF8
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        # ValidationError is a DecodeError; a plain ValueError is an integer of thousands of digits.
-        is_json = isinstance(error, msgspec.ValidationError | ValueError)
-        return Anomaly.WRONG_TYPE if is_json else Anomaly.NOT_JSON
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Anomaly.WRONG_TYPE if isinstance(error, msgspec.ValidationError) else Anomaly.NOT_JSON
+    except ValueError:  # an integer of thousands of digits
+        return Anomaly.WRONG_TYPE
     if wire == _NOTHING:
         return Anomaly.NOT_AN_ANSWER
     return wire if all(_is_number(number) for number in _numbers(wire)) else Anomaly.WRONG_TYPE

@@ -162,6 +162,7 @@ class Loading:
                 "other_at": other,
                 "polled_at": list(map(max, answered, other)),
                 "due_at": (-1.0,) * len(rows),
+                "ready_at": blank,
                 "demand": blank,
                 "polls": column["polls"],
                 "status": column["status"],

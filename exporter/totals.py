@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Context, Decimal
 from typing import Final
 
@@ -73,6 +73,15 @@ class Tally:
         key = (name, values)
         self.windows[key] = _plus(self.windows.get(key, 0), by)
 
+    def move_keys(self, moved: Callable[[Key], Key]) -> None:
+        """Count under other keys; those that become one are added up."""
+        counts, observations = self.counts, self.observations
+        self.counts, self.observations = {}, {}
+        for key, amount in counts.items():
+            self.counts[moved(key)] = _plus(self.counts.get(moved(key), 0), amount)
+        for key, seconds in observations.items():
+            self.observations.setdefault(moved(key), []).extend(seconds)
+
 
 def _plus(one: int | Decimal, other: int | Decimal) -> int | Decimal:
     if isinstance(one, int) and isinstance(other, int):
@@ -135,11 +144,12 @@ class Totals:
         same = histogram.edges == self.layout.edges(metric)
         return histogram if same else empty(self.layout.edges(metric))
 
-    def relay_out(self, layout: Layout) -> None:
-        """Follow a configuration whose labels or buckets changed."""
+    def relay_out(self, layout: Layout, pending: Tally) -> None:
+        """Follow a configuration with other labels or buckets; what is not stored yet counts under the new ones."""
         if layout == self.layout:
             return
-        rows = [*self._unshown.values(), *self._rows(self.values, 0.0)]
+        rows = [*self._unshown.values(), *_rows_of(self.values, self.layout, self.touched_at, 0.0)]
+        pending.move_keys(lambda key: _under(key, self.layout, layout))
         self.layout = layout
         self.values, self.touched_at, self._unshown = {}, {}, {}
         self._take(rows)
@@ -172,18 +182,31 @@ class Totals:
 
     def rows(self, sums: Mapping[Key, Value], now: float) -> list[TotalRow]:
         """Return the sums as the store keeps them."""
-        return list(self._rows(sums, now))
+        return list(_rows_of(sums, self.layout, self.touched_at, now))
 
-    def _rows(self, sums: Mapping[Key, Value], now: float) -> Iterator[TotalRow]:
-        for (metric, values), value in sums.items():
-            labels = msgspec.json.encode(dict(sorted(zip(self.layout.names(metric), values, strict=True)))).decode()
-            touched_at = max(now, self.touched_at.get((metric, values), 0.0))
-            yield TotalRow(metric.name, labels, msgspec.json.encode(value).decode(), touched_at)
-
-    def publish(self, sums: Mapping[Key, Value], now: float) -> None:
-        """Show what has been stored."""
+    def publish(self, sums: Mapping[Key, Value], layout: Layout, now: float) -> None:
+        """Show what has been stored, under the layout that it was summed up under."""
+        if layout is not self.layout:
+            self._take(_rows_of(sums, layout, {}, now))
+            return
         for key in sums:
             if key not in self.values:
                 self.born_at[key] = now
             self.touched_at[key] = now
         self.values.update(sums)
+
+
+def _under(key: Key, old: Layout, new: Layout) -> Key:
+    """Return the same series under other labels: what is gone is dropped, what is new is empty."""
+    metric, values = key
+    given = dict(zip(old.names(metric), values, strict=True))
+    return metric, tuple(given.get(name, "") for name in new.names(metric))
+
+
+def _rows_of(
+    sums: Mapping[Key, Value], layout: Layout, touched_at: Mapping[Key, float], now: float
+) -> Iterator[TotalRow]:
+    for (metric, values), value in sums.items():
+        labels = msgspec.json.encode(dict(sorted(zip(layout.names(metric), values, strict=True)))).decode()
+        at = max(now, touched_at.get((metric, values), 0.0))
+        yield TotalRow(metric.name, labels, msgspec.json.encode(value).decode(), at)

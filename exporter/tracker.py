@@ -133,6 +133,7 @@ class Tracker:
 
     def _free(self, slot: int) -> None:
         self._ended.pop(self.in_flight.seq[slot], None)
+        self._retry_at.pop(slot, None)
         self.aging.leave(slot)
         self.in_flight.remove(slot)
 
@@ -176,7 +177,6 @@ class Tracker:
         if unasked_for < _ASKED_WITHIN_SECONDS:
             self._retry_at[slot] = now + _ASKED_WITHIN_SECONDS
             return
-        self._retry_at.pop(slot, None)
         message = self.in_flight.get(slot)
         ending = unobserved(message, now)
         transition = Transition(message=message, ending=ending)

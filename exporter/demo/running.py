@@ -1,0 +1,70 @@
+"""Runs the demo: simulated APIs, the exporter, the traffic, and a line now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from exporter.app import App, start_web
+from exporter.clock import SystemClock
+from exporter.demo import setting, telling
+from exporter.demo.stopping import stop_signal
+from exporter.demo.traffic import Traffic
+from exporter.store.choice import open_store
+from exporter.web.addresses import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from exporter.core import Core
+
+_FIRST_LINE_SECONDS: Final = 5.0
+_LINE_SECONDS: Final = 10.0
+
+
+async def demo(web_address: str, *, lifecycle_enabled: bool, say: Callable[[str], None]) -> None:
+    """Run until Ctrl-C or SIGTERM; raises AddressError or ListenError when it cannot start."""
+    stopping, clock = stop_signal(), SystemClock()
+    address = parse(web_address)
+    async with AsyncExitStack() as opened:
+        urls: dict[str, str] = {}
+        for name, simulator in setting.simulators(clock).items():
+            opened.push_async_callback(simulator.close)
+            urls[name] = await simulator.start()
+        app = App(setting.config(urls), lambda: setting.config(urls), open_store)
+        server = await start_web(app, address, lifecycle_enabled=lifecycle_enabled)
+        opened.push_async_callback(server.close)
+        opened.push_async_callback(app.stop)
+        await app.start(clock)
+        say(telling.introduction(server.url, urls))
+        if app.core is not None:
+            await _flow(app, app.core, urls, say, stopping)
+        say("Stopping.")
+
+
+async def _flow(
+    app: App, core: Core, urls: Mapping[str, str], say: Callable[[str], None], stopping: asyncio.Event
+) -> None:
+    """Keep the traffic and the lines going until told to stop; SIGHUP reloads."""
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(app.reload()))
+        tasks = (group.create_task(Traffic(core, urls, session).run()), group.create_task(_lines(core, say)))
+        await stopping.wait()
+        for task in tasks:
+            task.cancel()
+
+
+async def _lines(core: Core, say: Callable[[str], None]) -> None:
+    started_at = core.clock.now()
+    pause = _FIRST_LINE_SECONDS
+    while True:
+        await asyncio.sleep(pause)
+        pause = _LINE_SECONDS
+        polls = sum(sum(desk.meter.results.values()) for desk in core.plan.desks.values())
+        age = core.clock.now() - started_at
+        say(telling.status_line(age, core.totals.values, sum(core.committer.gauges.values()), polls))
