@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # noqa: SLF001 (argparse gives it no public name)
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
     run: Callable[[argparse.Namespace], int],
     help_: str,
@@ -84,6 +84,12 @@ def _add_listener(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow reload by POST /-/reload"
     )
+    for listener in ("api", "webhook"):
+        parser.add_argument(
+            f"--{listener}.listen-address",
+            dest=f"{listener}_address",
+            help=f"taken so that unit files can be shared with later versions; this one has no {listener} listener",
+        )
     _add_log(parser)
 
 

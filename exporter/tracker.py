@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from exporter import catalogue as metrics
@@ -11,6 +12,7 @@ from exporter.commit import Committer
 from exporter.counting import Counting
 from exporter.in_flight import FREE, UNSTORED, InFlight
 from exporter.lifecycle import UNOBSERVED_AFTER_SECONDS, advance, contradicts, matured_by, maturity, unobserved
+from exporter.logs import fields
 from exporter.message import (
     Anomaly,
     Ending,
@@ -26,6 +28,7 @@ from exporter.message import (
 from exporter.plan import Desk, Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
 
+_log: Final = logging.getLogger(__name__)
 _ASKED_WITHIN_SECONDS: Final = 600.0
 
 
@@ -132,7 +135,10 @@ class Tracker:
         self._committer.soon()
 
     def _free(self, slot: int) -> None:
-        self._ended.pop(self.in_flight.seq[slot], None)
+        outcome = self._ended.pop(self.in_flight.seq[slot], None)
+        if _log.isEnabledFor(logging.DEBUG):
+            word = "abandoned" if outcome is None else outcome.value
+            _log.debug("a message ended", extra=fields(id=self.in_flight.ids[slot], outcome=word))
         self._retry_at.pop(slot, None)
         self.aging.leave(slot)
         self.in_flight.remove(slot)
