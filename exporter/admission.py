@@ -85,7 +85,8 @@ class Admission:
             for place, offer in fresh.items()
             if (offer.account, offer.id) not in remembered and not self._tracked(offer)
         }
-        if len(self._tracker.in_flight) + len(new) > self.max_in_flight:
+        count = len({(offer.account, offer.id) for offer in new.values()})
+        if count and len(self._tracker.in_flight) + count > self.max_in_flight:
             raise FullError
         taken = {place for place, offer in new.items() if self._take(offer)}
         duplicates = tuple(place for place in range(len(offers)) if place not in refused and place not in taken)

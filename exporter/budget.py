@@ -107,14 +107,15 @@ class Budget:
         limits = self.limits
         if self.store_failed or self.active >= limits.max_concurrency:
             return math.inf
-        if self.refused is not None:
-            return math.inf if self.active else max(self._careful_at, self._closed_until)
+        if self.refused is not None and self.active:
+            return math.inf
         if spare and limits.max_concurrency > 1 and self.active >= limits.max_concurrency - self._kept_calls():
             return math.inf
         self._fill(now)
         missing = (1.0 + (int(limits.burst) // 2 if spare else 0.0)) - self._tokens
         rate = limits.requests_per_second * self._factor
-        return max(now + missing / rate if missing > 0 else now, self._closed_until)
+        opens_at = self._closed_until if self.refused is None else max(self._careful_at, self._closed_until)
+        return max(now + missing / rate if missing > 0 else now, opens_at)
 
     def _kept_calls(self) -> int:
         return max(1, self.limits.max_concurrency // 10)

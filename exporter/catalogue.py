@@ -45,6 +45,10 @@ class Metric(msgspec.Struct, frozen=True, eq=False):
         with_configured = self.spread is Spread.L or (self.spread is Spread.H and on_histograms)
         return ("account", "channel", *(configured if with_configured else ()), *self.labels)
 
+    def spread_of(self, values: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the values of the message's labels among all of them."""
+        return values[: len(values) - len(self.labels)]
+
 
 def _message(name: str, help_: str, spread: Spread = Spread.A, *labels: str) -> Metric:
     kind = Kind.HISTOGRAM if name.endswith("_seconds") else Kind.COUNTER

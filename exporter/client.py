@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import email.utils
 import math
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -147,6 +148,8 @@ def retry_after_seconds(header: str | None, now: float) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
+        date = email.utils.parsedate_to_datetime(text)
+        # HTTP's dates are all GMT, those that do not say so included.
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
     except (ValueError, OverflowError):
         return None

@@ -13,7 +13,7 @@ from exporter.catalogue import Spread
 from exporter.commit import Committer
 from exporter.counting import Counting
 from exporter.in_flight import Cohorts, InFlight
-from exporter.labels import LabelRules
+from exporter.labels import IDLE_SECONDS, LabelRules
 from exporter.message import Status
 from exporter.plan import Desk, Plan
 from exporter.records import Loading, progress_row
@@ -91,7 +91,7 @@ class Core:
         self.zero_hold = config.zero_hold
         self.admission.accounts = frozenset(account.name for account in config.accounts)
         self.admission.max_in_flight = config.intake.max_in_flight
-        self._learn_labels()
+        self._learn_labels(now)
         listed = [self.rules.channel(message.channel) for message in config.messages]
         channels = tuple(dict.fromkeys([*settings.named_channels(config), *listed]))
         self.pairs = tuple((account.name, channel) for account in config.accounts for channel in channels)
@@ -102,12 +102,11 @@ class Core:
         self.totals.expect(keys, self.committer.changes.tally, now)
         self.committer.soon()
 
-    def _learn_labels(self) -> None:
-        """Let the label rules know which sets and currencies the stored totals use."""
-        width = 2 + len(self.rules.names)
+    def _learn_labels(self, now: float) -> None:
+        """Let the label rules know which sets and currencies the stored totals use; idle sets keep no room."""
         for (metric, labels), at in self.totals.touched_at.items():
-            if metric.spread is not Spread.NONE:
-                self.rules.touch(labels[:width] if metric.spread is Spread.L else labels[:2], at)
+            if metric.spread is not Spread.NONE and now - at <= IDLE_SECONDS:
+                self.rules.touch(metric.spread_of(labels), at)
             if "currency" in metric.labels:
                 self.rules.currency(labels[-1])
 
@@ -134,6 +133,7 @@ class Core:
         self._follow(config, now)
         self.plan.relay_out(settings.graces(config), self._desks_after(config, now), now)
         self.tracker.look_again()
+        self._store_changed()
 
     def _desks_after(self, config: Config, now: float) -> dict[str, Desk]:
         """Keep the desks of accounts that stay, with their budgets and meters."""

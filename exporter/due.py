@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from exporter.in_flight import FREE, InFlight
@@ -16,6 +16,7 @@ _DEMAND_UNIT: Final = 1_000_000
 """Demand is kept in polls per million seconds: whole numbers add up and come back to 0 without drift."""
 _SHARE_EVERY_SECONDS: Final = 0.1
 _SKIPS_AT_ONCE: Final = 500
+_BEHIND_SECONDS: Final = 0.05
 
 
 class Turn(NamedTuple):
@@ -145,26 +146,20 @@ class DueQueue:
         if now - self._shared_at < _SHARE_EVERY_SECONDS and now >= self._shared_at:
             return
         self._shared_at = now
-        shares = fair_shares(tuple(lane.demand_per_second for lane in self.lanes), budget_per_second)
-        for lane, share in zip(self.lanes, shares, strict=True):
-            lane.share = share
+        demands = tuple(lane.demand_per_second for lane in self.lanes)
+        for lane, demand, share in zip(self.lanes, demands, fair_shares(demands, budget_per_second), strict=True):
+            # A lane that fits may grow until the next sharing; the share of an empty one would be nothing.
+            lane.share = share if share < demand else math.inf
 
     def take(self, now: float, *, spare: bool) -> Turn | None:
-        """Return whose turn it is: who is due first, else, with budget to spare, a stretched lane's first."""
-        timely = [(head, lane) for lane in self.lanes if not lane.stretched and (head := lane.head(now)) is not None]
-        for _, lane in sorted(timely, key=_by_time) if len(timely) > 1 else timely:
-            if (popped := self._pop_ready(lane, now)) is not None:
+        """Return whose turn it is: in a lane that fits, else, with budget to spare, in a stretched one."""
+        waiting = [(head, lane) for lane in self.lanes if (head := lane.head(now)) is not None and head <= now]
+        for _, lane in sorted(waiting, key=_by_turn(now)) if len(waiting) > 1 else waiting:
+            if (spare or not lane.stretched) and (popped := self._pop_ready(lane, now)) is not None:
+                # Stretched polls follow each other: one is late when it begins after its lane's next turn.
+                due_at = max(popped[0], lane.served_at + 1.0 / lane.share) if lane.stretched else popped[0]
                 lane.served_at = now
-                return Turn(popped[1], now - popped[0])
-        return self._take_stretched(now) if spare else None
-
-    def _take_stretched(self, now: float) -> Turn | None:
-        """Serve the lanes in turn: those that do not fit have equal shares."""
-        for lane in sorted((lane for lane in self.lanes if lane.stretched), key=lambda lane: lane.served_at):
-            if (popped := self._pop_ready(lane, now)) is not None:
-                turn_at = max(popped[0], lane.served_at + 1.0 / lane.share)
-                lane.served_at = now
-                return Turn(popped[1], max(0.0, now - turn_at))
+                return Turn(popped[1], max(0.0, now - due_at))
         return None
 
     def _pop_ready(self, lane: Lane, now: float) -> tuple[float, int] | None:
@@ -202,5 +197,15 @@ class DueQueue:
         return sum(lane.demand_per_second for lane in self.lanes)
 
 
-def _by_time(waiting: tuple[float, Lane]) -> float:
-    return waiting[0]
+def _by_turn(now: float) -> Callable[[tuple[float, Lane]], tuple[bool, bool, float]]:
+    """Return the order in which lanes are served: those in time by due time, those behind in turn, then stretched ones.
+
+    A lane is behind after a stretch, a pause, or an edge that a whole campaign has in common: that delays no other.
+    """
+
+    def key(waiting: tuple[float, Lane]) -> tuple[bool, bool, float]:
+        head, lane = waiting
+        behind = head <= now - _BEHIND_SECONDS
+        return lane.stretched, behind, lane.served_at if behind or lane.stretched else head
+
+    return key

@@ -15,6 +15,7 @@ IDLE_SECONDS: Final = 30 * 86_400.0
 """A label set that saw nothing for this long is hidden, and makes room."""
 _MAX_CURRENCIES: Final = 8
 _MAX_VALUE: Final = 128
+_PLAIN: Final = frozenset({"", OTHER})
 _KINDS: Final = frozenset({*CHANNELS, "viber", "email", OTHER})
 _STATUSES: Final = frozenset({"scheduled", "processing", "delivered", "undeliverable", "permanenterror", "not_used"})
 
@@ -69,7 +70,7 @@ class LabelRules:
 
     def currency(self, code: str | None) -> str:
         """Return a currency as a label value: the first eight have their own."""
-        if code is None:
+        if code is None or code == OTHER:
             return OTHER
         if code not in self._currencies:
             if len(self._currencies) >= _MAX_CURRENCIES:
@@ -104,10 +105,14 @@ class LabelRules:
         return OTHER
 
     def _has_room(self, labels: LabelSet, now: float) -> bool:
-        if labels in self._sets or len(self._sets) < self.limits.max_sets:
+        if labels in self._sets or self._combinations() < self.limits.max_sets:
             return True
         _forget_idle(self._sets, now)
-        return len(self._sets) < self.limits.max_sets
+        return self._combinations() < self.limits.max_sets
+
+    def _combinations(self) -> int:
+        """Count the sets that somebody's values made; the empty and the overflowing one of a channel take no room."""
+        return sum(not _PLAIN.issuperset(labels[2:]) for labels in self._sets)
 
     def touch(self, labels: LabelSet, at: float) -> None:
         """Note when a set, or only an account and a channel, was in use."""

@@ -34,6 +34,9 @@ _OUTCOMES: Final = {
     Status.PERMANENTERROR: Outcome.PERMANENTERROR,
 }
 
+_UNUSED: Final = {"not_used", ""}
+"""Of a way whose status is missing nothing says that it was used."""
+
 
 class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What besides the message decides about it; `_at` is Unix seconds, `_seconds` a duration."""
@@ -149,7 +152,7 @@ def fallback(channel: str, report: StatusReport) -> Fallback:
     others += [status for kind, status in report.channels if kind != first]
     if not others:
         return Fallback.NONE
-    return Fallback.UNUSED if all(status == "not_used" for status in others) else Fallback.USED
+    return Fallback.UNUSED if all(status in _UNUSED for status in others) else Fallback.USED
 
 
 def _first_channel(channel: str, channels: tuple[tuple[str, str], ...]) -> str | None:

@@ -86,14 +86,16 @@ class Plan:
     def deadline_at(self, slot: int) -> float:
         """Return when a message is asked about for the last time; a parked one is given up then."""
         in_flight = self._in_flight
-        place = self.place(slot)
-        ttl = in_flight.ttl[slot]
-        timeout = self._longest() if place is None else place[1].pace.timeout
+        ttl, timeout = in_flight.ttl[slot], self._pace(slot).timeout
         return in_flight.sent_at[slot] + (timeout if ttl != ttl else min(timeout, ttl + self.graces.ttl_seconds))  # noqa: PLR0124
 
-    def _longest(self) -> float:
-        """A parked message waits as long as the last polling entry of any account would have it wait."""
-        return max((lane.pace.timeout for desk in self.desks.values() for lane in desk.queue.lanes), default=0.0)
+    def _pace(self, slot: int) -> Pace:
+        """Return how a message is polled; all accounts have the same entries, so a parked message's is any desk's."""
+        place = self.place(slot)
+        if place is not None:
+            return place[1].pace
+        desk = next(iter(self.desks.values()))
+        return desk.lane(self._in_flight.cohorts[self._in_flight.cohort[slot]].channel).pace
 
     def terms(self, slot: int, desk: Desk) -> Terms:
         """Return what besides the message decides about it."""
@@ -105,18 +107,12 @@ class Plan:
 
     def gap_seconds(self, slot: int) -> float:
         """Return the gap between polls that a message is in."""
-        place = self.place(slot)
-        if place is None:
-            return 0.0
-        polled_at = self._in_flight.polled_at[slot]
-        return gap(place[1].pace, polled_at - self._in_flight.sent_at[slot]) if polled_at else place[1].pace.first
+        pace, polled_at = self._pace(slot), self._in_flight.polled_at[slot]
+        return gap(pace, polled_at - self._in_flight.sent_at[slot]) if polled_at else pace.first
 
     def mature_seconds(self, slot: int) -> float:
         """Return the age at which a message is judged for the delivery rate."""
-        place = self.place(slot)
-        if place is not None:
-            return place[1].pace.mature
-        return max((desk.queue.lanes[-1].pace.mature for desk in self.desks.values()), default=0.0)
+        return self._pace(slot).mature
 
     def enter(self, slot: int, now: float) -> None:
         """Have a message wait for its next poll."""

@@ -122,6 +122,8 @@ class Totals:
         """When a series that the store did not know came up in this process."""
         self.touched_at: dict[Key, float] = {}
         self._unshown: dict[tuple[str, str], TotalRow] = {}
+        self._restarted: set[Key] = set()
+        """Histograms that start again at 0, while the store still has them with their old buckets."""
         self._take(rows)
 
     def _take(self, rows: Iterable[TotalRow]) -> None:
@@ -133,16 +135,11 @@ class Totals:
                 self._unshown[row.metric, row.labels] = row
                 continue
             key = (metric, tuple(named[name] for name in names))
-            self.values[key] = self._value(metric, row.value)
+            value = self.values[key] = _value(metric, row.value)
             self.touched_at[key] = row.touched_at
-
-    def _value(self, metric: Metric, text: str) -> Value:
-        if metric.kind is not Kind.HISTOGRAM:
-            value: int | str = msgspec.json.decode(text, type=int | str)
-            return value if isinstance(value, int) else Decimal(value)
-        histogram = msgspec.json.decode(text, type=Histogram)
-        same = histogram.edges == self.layout.edges(metric)
-        return histogram if same else empty(self.layout.edges(metric))
+            if isinstance(value, Histogram) and value.edges != self.layout.edges(metric):
+                self.values[key] = self.layout.zero(metric)
+                self._restarted.add(key)
 
     def relay_out(self, layout: Layout, pending: Tally) -> None:
         """Follow a configuration with other labels or buckets; what is not stored yet counts under the new ones."""
@@ -156,7 +153,10 @@ class Totals:
         self.born_at = {key: at for key, at in self.born_at.items() if key in self.values}
 
     def expect(self, keys: Iterable[Key], tally: Tally, now: float) -> None:
-        """Show these series at 0 from now on, and tally what makes the store know them."""
+        """Show these series at 0 from now on, and tally what makes the store know them and what starts again."""
+        for key in self._restarted:
+            tally.observations.setdefault(key, [])
+        self._restarted.clear()
         for key in keys:
             if key not in self.values:
                 metric = key[0]
@@ -194,6 +194,13 @@ class Totals:
                 self.born_at[key] = now
             self.touched_at[key] = now
         self.values.update(sums)
+
+
+def _value(metric: Metric, text: str) -> Value:
+    if metric.kind is Kind.HISTOGRAM:
+        return msgspec.json.decode(text, type=Histogram)
+    value: int | str = msgspec.json.decode(text, type=int | str)
+    return value if isinstance(value, int) else Decimal(value)
 
 
 def _under(key: Key, old: Layout, new: Layout) -> Key:

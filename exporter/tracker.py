@@ -127,8 +127,10 @@ class Tracker:
     def _remove(self, slot: int) -> None:
         """Let go of a message; its slot stays taken until that is stored."""
         changes = self._committer.changes
+        waits = self.in_flight.due_at[slot] != UNSTORED
         self.in_flight.end(slot)
-        self.plan.leave(slot)
+        if waits:
+            self.plan.leave(slot)
         changes.progressed.pop(slot, None)
         changes.removed.append(self.in_flight.seq[slot])
         changes.then.append(lambda: self._free(slot))

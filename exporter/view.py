@@ -48,14 +48,12 @@ def snapshot(core: Core, now: float) -> Snapshot:
 
 def _shown(core: Core, now: float) -> Iterator[tuple[Key, Value]]:
     """Leave out what has been idle for long, and objectives that are no more."""
-    rules, width = core.rules, 2 + len(core.rules.names)
+    rules = core.rules
     objectives = {objective.name for objective in core.counting.objectives}
     for key, value in core.totals.values.items():
         metric, labels = key
-        if metric.spread is not Spread.NONE and key not in core.expected:
-            spread = labels[:width] if metric.spread is Spread.L else labels[:2]
-            if rules.idle(spread, now):
-                continue
+        if metric.spread is not Spread.NONE and key not in core.expected and rules.idle(metric.spread_of(labels), now):
+            continue
         if metric.labels == ("objective",) and labels[-1] not in objectives:
             continue
         yield key, value

@@ -53,10 +53,16 @@ async def _flow(
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(app.reload()))
-        tasks = (group.create_task(Traffic(core, urls, session).run()), group.create_task(_lines(core, say)))
+        parts = (Traffic(core, urls, session).run(), _lines(core, say), _failure(app))
+        tasks = [group.create_task(part) for part in parts]
         await stopping.wait()
         for task in tasks:
             task.cancel()
+
+
+async def _failure(app: App) -> None:
+    """Raise what a part of the exporter failed with."""
+    await app.failed
 
 
 async def _lines(core: Core, say: Callable[[str], None]) -> None:

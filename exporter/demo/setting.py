@@ -35,10 +35,13 @@ _FAULTS: Final = (
     Fault(kind=FaultKind.STATUS, status=429, share=0.006, retry_after=2),
     Fault(kind=FaultKind.STATUS, status=400, share=0.012),
     Fault(kind=FaultKind.STATUS, status=503, share=0.02),
+    Fault(kind=FaultKind.STATUS, status=204, share=0.025),
     Fault(kind=FaultKind.HANG, share=0.006),
     Fault(kind=FaultKind.RESET, share=0.006),
     Fault(kind=FaultKind.HTML, share=0.006),
     Fault(kind=FaultKind.WRONG_ID, share=0.006),
+    Fault(kind=FaultKind.BAD_UTF8, share=0.006),
+    Fault(kind=FaultKind.NAN, share=0.006),
 )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
 
 from exporter.demo.setting import CREDENTIALS, account
 from exporter.demo.stopping import stop_signal
 from exporter.simulator import Latency, Simulator, realistic
 from exporter.simulator import demo as demo_profile
-from exporter.web.addresses import parse
+from exporter.web.addresses import Address, parse
 from exporter.web.server import ListenError
 
 if TYPE_CHECKING:
@@ -56,10 +58,18 @@ async def simulate(listen_address: str, seed: int, profile: ProfileName, *, say:
         forget_after_seconds=_FORGET_AFTER_SECONDS,
     )
     try:
-        url = await simulator.start(address.host, address.port)
+        url = await _started(simulator, address)
         say(_TEXT.format(url=url, profile=profile, seed=seed, **CREDENTIALS))
         await stopping.wait()
-    except OSError as error:
-        raise ListenError(f"cannot listen on {address} ({FLAG}): {error.strerror or error}") from error
     finally:
         await simulator.close()
+
+
+async def _started(simulator: Simulator, address: Address) -> str:
+    try:
+        url = await simulator.start(address.host, address.port)
+    except OSError as error:
+        # asyncio adds the address to the system's words; what the resolver raises has negative numbers
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise ListenError(f"cannot listen on {address} ({FLAG}): {reason}") from error
+    return f"http://localhost:{urlsplit(url).port}" if address.is_every_interface else url

@@ -1,0 +1,108 @@
+"""Polls every message of the server once, on one core: `python -m bench.polling_client bare|exporter URL COUNT CORE`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import uvloop
+
+from bench.configs import config
+from bench.cores import pin
+from bench.polling_server import message_id
+from exporter.clock import SystemClock
+from exporter.core import Core
+from exporter.crew import Crew
+from exporter.message import Message
+from exporter.settings import layout
+from exporter.store.sqlite import SqliteStore
+from exporter.store.writer import Writer
+from exporter.totals import Totals
+from exporter.window import Windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.config import Config
+
+_CONCURRENCY: Final = 50
+_SENT_BEFORE_SECONDS: Final = 3_600.0
+
+
+async def bare(url: str, count: int) -> float:
+    """Ask about each message in a plain aiohttp loop; returns seconds."""
+    numbers = iter(range(count))
+    async with aiohttp.ClientSession(headers={"X-Authorization-Key": "benchmark"}) as session:
+        began = time.perf_counter()
+        await asyncio.gather(*(_ask(session, url, numbers) for _ in range(_CONCURRENCY)))
+        return time.perf_counter() - began
+
+
+async def _ask(session: aiohttp.ClientSession, url: str, numbers: Iterator[int]) -> None:
+    for number in numbers:
+        async with session.get(f"{url}/bat/message/{message_id(number)}") as response:
+            await response.read()
+
+
+async def exporter(url: str, count: int) -> float:
+    """Have the exporter poll each message, all due at once, and store what it learns; returns seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        account = {"base_url": url, "requests_per_second": 1e6, "burst": 1_000_000, "max_concurrency": _CONCURRENCY}
+        settings = config(account, store={"path": f"{folder}/state.db"}, intake={"max_in_flight": count})
+        core = _core(settings, Path(folder) / "state.db")
+        committing = asyncio.create_task(core.committer.run())
+        await _track(core, count)
+        seconds = await _polled(core, settings, count)
+        core.committer.stop()
+        await committing
+        await core.writer.close()
+        return seconds
+
+
+def _core(settings: Config, path: Path) -> Core:
+    totals, windows = Totals(layout(settings), []), Windows(settings.window, [])
+    return Core(settings, SystemClock(), Writer(SqliteStore(path)), totals, windows)
+
+
+async def _track(core: Core, count: int) -> None:
+    now = core.clock.now()
+    for number in range(count):
+        message = Message(
+            id=message_id(number), account="main", channel="sms", sent_at=now - _SENT_BEFORE_SECONDS, accepted_at=now
+        )
+        core.tracker.track(message, number + 1)
+    await core.committer.stored()
+
+
+async def _polled(core: Core, settings: Config, count: int) -> float:
+    """Poll until every message was asked about and what came of it is stored."""
+    crew, meter = Crew(core, lambda _: None), core.plan.desks["main"].meter
+    clients = crew.clients(settings)
+    gc.collect()
+    began = time.perf_counter()
+    crew.start(clients, settings)
+    while sum(meter.results.values()) < count:
+        await asyncio.sleep(0.01)
+    await core.committer.stored()
+    seconds = time.perf_counter() - began
+    await crew.stop()
+    answered = sum(number for result, number in meter.results.items() if result.value in {"changed", "unchanged"})
+    assert answered == sum(meter.results.values()), meter.results
+    return seconds
+
+
+def main() -> None:
+    """Measure, and print seconds."""
+    kind, url, count, core = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    pin(core)
+    print(uvloop.run({"bare": bare, "exporter": exporter}[kind](url, count)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Messages kept in columns come back as they were, whatever slots are freed and taken again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from exporter.in_flight import COLUMNS, Cohort, Cohorts, InFlight
+from exporter.message import Message, Status
+
+times = st.floats(0.0, 4e9)
+ids = st.from_regex(r"\A[A-Za-z0-9_-][A-Za-z0-9_.:-]{0,9}\Z")
+labels = st.lists(st.sampled_from(["", "spring", "autumn"]), max_size=2).map(
+    lambda values: tuple(zip(("campaign", "team"), values, strict=False))
+)
+messages = st.builds(
+    Message,
+    id=ids,
+    account=st.sampled_from(["main", "other"]),
+    channel=st.sampled_from(["sms", "viber_otp", "unknown"]),
+    labels=labels,
+    sent_at=times,
+    accepted_at=times,
+    ttl=st.none() | st.floats(0.0, 1e6),
+    traceparent=st.none() | st.text(max_size=55),
+    listed=st.booleans(),
+    status=st.sampled_from(Status),
+    seen=st.integers(0, 127),
+    in_flight_at=times,
+    answered_at=times,
+    other_at=times,
+    matured=st.booleans(),
+    polls=st.integers(0, 2**32 - 1),
+)
+MESSAGE = Message(id="m1", account="main", channel="sms", sent_at=10.0, accepted_at=11.0)
+
+
+@given(messages, st.integers(0, 2**62))
+def test_a_message_comes_back_as_it_was(message: Message, seq: int) -> None:
+    in_flight = InFlight(Cohorts())
+    slot = in_flight.add(message, seq)
+    assert in_flight.get(slot) == message
+    assert in_flight.seq[slot] == seq
+    assert in_flight.find(message.account, message.id) == slot
+
+
+@given(messages)
+def test_what_can_change_is_written_back(message: Message) -> None:
+    in_flight = InFlight(Cohorts())
+    fixed = {name: getattr(message, name) for name in ("sent_at", "accepted_at", "ttl", "traceparent", "listed")}
+    same = {"id": "m1", "account": "main", "channel": "sms", "labels": ()}
+    slot = in_flight.add(msgspec.structs.replace(MESSAGE, **fixed), 1)
+    changed = msgspec.structs.replace(message, **fixed, **same)
+    in_flight.put(slot, changed)
+    assert in_flight.get(slot) == changed
+
+
+def test_a_new_slot_waits_for_nothing_and_has_no_past() -> None:
+    in_flight = InFlight(Cohorts())
+    slot = in_flight.add(MESSAGE, 1)
+    in_flight.failures[slot] = 9
+    in_flight.demand[slot] = 9
+    in_flight.stage[slot] = 3
+    in_flight.mature(slot)
+    in_flight.end(slot)
+    in_flight.remove(slot)
+    assert in_flight.add(msgspec.structs.replace(MESSAGE, id="m2", traceparent=None), 2) == slot
+    assert (in_flight.failures[slot], in_flight.demand[slot], in_flight.stage[slot]) == (0, 0, 0)
+    assert (in_flight.due_at[slot] < 0, in_flight.polled_at[slot]) == (True, 0.0)
+    assert [in_flight.ended(slot), in_flight.matured(slot), in_flight.listed(slot)] == [False, False, False]
+
+
+def test_the_last_poll_of_a_message_that_comes_back_is_its_last_answer() -> None:
+    in_flight = InFlight(Cohorts())
+    slot = in_flight.add(msgspec.structs.replace(MESSAGE, answered_at=30.0, other_at=20.0), 1)
+    assert in_flight.polled_at[slot] == 30.0
+
+
+def test_maturity_and_the_end_are_remembered() -> None:
+    in_flight = InFlight(Cohorts())
+    slot = in_flight.add(msgspec.structs.replace(MESSAGE, listed=True), 1)
+    assert not in_flight.matured(slot)
+    assert not in_flight.ended(slot)
+    in_flight.mature(slot)
+    in_flight.end(slot)
+    assert in_flight.matured(slot)
+    assert in_flight.listed(slot)
+    assert in_flight.ended(slot)
+    assert in_flight.find("main", "m1") == slot
+
+
+def test_the_same_id_may_be_in_flight_in_two_accounts() -> None:
+    in_flight = InFlight(Cohorts())
+    one = in_flight.add(MESSAGE, 1)
+    other = in_flight.add(msgspec.structs.replace(MESSAGE, account="other"), 2)
+    assert (in_flight.find("main", "m1"), in_flight.find("other", "m1")) == (one, other)
+    in_flight.remove(one)
+    assert (in_flight.find("main", "m1"), in_flight.find("other", "m1")) == (None, other)
+    assert in_flight.find("third", "m1") is None
+
+
+def test_a_cohort_keeps_its_number() -> None:
+    cohorts = Cohorts()
+    one, other = Cohort("main", "sms", ()), Cohort("main", "sms", (("campaign", "x"),))
+    assert [cohorts.number(each) for each in (one, other, one, Cohort("main", "sms", ()))] == [0, 1, 0, 0]
+    assert (cohorts[0], cohorts[1], len(cohorts)) == (one, other, 2)
+
+
+@pytest.mark.parametrize("free", [0, 3])
+def test_many_messages_come_at_once_beside_those_that_are_there(free: int) -> None:
+    in_flight = InFlight(Cohorts())
+    slots = [in_flight.add(msgspec.structs.replace(MESSAGE, id=f"old{index}"), index) for index in range(5)]
+    for slot in slots[:free]:
+        in_flight.remove(slot)
+    columns: dict[str, Sequence[float]] = dict.fromkeys(COLUMNS, (0, 0))
+    columns |= {"seq": (70, 71), "sent_at": (5.0, 6.0), "ttl": (math.nan, 60.0), "due_at": (-1.0, -1.0)}
+    new = in_flight.extend("main", ("a", "b"), columns, (None, "00-trace"))
+    assert [in_flight.find("main", each) for each in ("a", "b")] == list(new)
+    one, other = map(in_flight.get, new)
+    assert (one.id, one.sent_at, one.ttl, one.traceparent) == ("a", 5.0, None, None)
+    assert (other.id, other.sent_at, other.ttl, other.traceparent) == ("b", 6.0, 60.0, "00-trace")
+    assert len(in_flight) == 5 - free + 2
+
+
+class Comings(RuleBasedStateMachine):
+    """Messages come, change and go; a dictionary beside the columns knows what is true."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_flight = InFlight(Cohorts())
+        self.truth: dict[tuple[str, str], Message] = {}
+
+    @rule(message=messages)
+    def come(self, message: Message) -> None:
+        if (message.account, message.id) not in self.truth:
+            self.in_flight.add(message, len(self.truth))
+            self.truth[message.account, message.id] = message
+
+    @rule(which=st.integers(0, 100))
+    def go(self, which: int) -> None:
+        if self.truth:
+            account, message_id = list(self.truth)[which % len(self.truth)]
+            slot = self.in_flight.find(account, message_id)
+            assert slot is not None
+            self.in_flight.end(slot)
+            self.in_flight.remove(slot)
+            assert self.in_flight.ended(slot)
+            del self.truth[account, message_id]
+
+    @invariant()
+    def all_are_there_and_nobody_else(self) -> None:
+        found = [self.in_flight.get(slot) for slot in self.in_flight.slots()]
+        assert {(each.account, each.id): each for each in found} == self.truth
+        assert len(self.in_flight) == len(found) == len(self.truth)
+
+
+test_messages_come_and_go = Comings.TestCase
+test_messages_come_and_go.settings = settings(max_examples=25)
