@@ -78,6 +78,8 @@ class App:
         crew = Crew(core, self._watch)
         crew.start(crew.clients(self._config), self._config)
         self._crew = crew
+        if idle := settings.without_effect(self._config):
+            _log.warning("settings of features that this version does not have", extra=fields(settings=", ".join(idle)))
         series = sum(len(family.samples) for family in view.snapshot(core, clock.now()).collect())
         _log.info("ready", extra=fields(version=__version__, in_flight=len(core.in_flight), estimated_series=series))
 

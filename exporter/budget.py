@@ -58,11 +58,6 @@ class AnswerTime:
         self._mean += (seconds - self._mean) / 16
 
     @property
-    def usual_seconds(self) -> float:
-        """The mean."""
-        return self._mean
-
-    @property
     def aim_seconds(self) -> float:
         """How early a poll starts for its answer to arrive in time: what nearly all answers take."""
         return min(max(self._mean + 4 * self._deviation, _MIN_AIM_SECONDS), _MAX_AIM_SECONDS)
@@ -85,12 +80,14 @@ class Budget:
         self._closed_until = 0.0
         self._refusals = 0
         self._careful_at = 0.0
+        self._call_seconds = 0.0
+        """How long calls take on average, also those that no answer ends: each takes a place meanwhile."""
 
     @property
     def per_second(self) -> float:
         """Calls a second that the account can make while it is not paused."""
-        answer = max(self.answers.usual_seconds, 1e-4)
-        return min(self.limits.requests_per_second * self._factor, self.limits.max_concurrency / answer)
+        rate = self.limits.requests_per_second * self._factor
+        return min(rate, self.limits.max_concurrency / max(self._call_seconds, 1e-4))
 
     def paused(self, now: float) -> tuple[Pause, ...]:
         """Return why no ordinary call may start now; empty when one may."""
@@ -137,7 +134,8 @@ class Budget:
     def finish(self, started_at: float, now: float, code: int | None, retry_after_seconds: float | None) -> None:
         """Learn from one call's end; `code` is None when no answer came."""
         self.active -= 1
-        if code is not None or now - started_at > _MAX_AIM_SECONDS:
+        self._call_seconds += (now - started_at - self._call_seconds) / (16 if self._call_seconds else 1)
+        if code is not None:
             self.answers.observe(now - started_at)
         if code == 429:
             self._slow_down(started_at, now, retry_after_seconds)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 import shutil
 import socket
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import pytest
 
+from exporter.catalogue import METRICS
 from exporter.simulator import Life, Money, Simulator
 from tests.integration.configs import EVERY_SECOND, account, config, message
-from tests.integration.process import PATIENCE_SECONDS, ROOT, Exporter, serving, write_config
-from tests.integration.scrape import Scrape, Series, series
+from tests.integration.process import OPENMETRICS, PATIENCE_SECONDS, ROOT, serving, write_config
+from tests.integration.scrape import Scrape, Series, openmetrics, series, text_format
 from tests.integration.simulated import ENDLESS, simulated
 
 PROMETHEUS_CONFIG: Final = """
@@ -34,7 +34,6 @@ CHAIN: Final = [
     (4.0, "delivered", {"viber": "undeliverable", "sms": "delivered"}),
 ]
 """A life with a fallback."""
-TYPES_OF_SAMPLES: Final = ("_total", "_bucket", "_sum", "_count")
 
 
 class Prometheus:
@@ -124,5 +123,99 @@ async def promtool(folder: Path, *arguments: str, given: str = "") -> tuple[int,
     return process.returncode or 0, output.decode()
 
 
+def rescued() -> Life:
+    """Return a life that the fallback saves, with every kind of money."""
+    money = Money(
+        cost=Decimal("0.05"),
+        rate=Decimal("0.05"),
+        rate_amount=Decimal("0.05"),
+        rate_currency="USD",
+        bill_amount=Decimal("2.07"),
+        bill_currency="UAH",
+    )
+    return Life(states=Life.scripted(CHAIN).states, money=money)
+
+
 def add_messages(simulator: Simulator, folder: Path) -> None:
-    """List messages whose ends give every family a sample: fallbacks, money in two currencies, failures, oddities."""
+    """List messages that give every family a sample, and two campaigns where one has room."""
+    lives = [
+        rescued(),
+        Life.scripted([(0.0, "on its way"), (2.0, "delivered")], cost="0.011"),
+        Life.scripted([(0.0, "processing"), (2.0, "undeliverable")], cost="0.00"),
+        ENDLESS,
+    ]
+    listed = []
+    for number in range(40):
+        simulator.add(f"msg-{number}", channel="viber_otp", life=lives[number % len(lives)])
+        listed.append(message(f"msg-{number}", "viber_otp", labels={"campaign": f"c{number % 2}"}))
+    text = config(
+        [account(simulator.url)],
+        listed,
+        polling=[{**EVERY_SECOND, "mature": "2s"}],
+        labels={"campaign": {"max_values": 1}},
+        objectives=[{"name": "in-10s", "within": "10s", "target": 0.9}],
+    )
+    write_config(folder, text)
+
+
+def settled(scrape: Scrape) -> bool:
+    """Whether all that ends has ended, and the rest is in its last status and matured."""
+    ended = scrape.sum("smsbat_messages_finished_total") == 30
+    return ended and scrape.sum("smsbat_messages_matured_total") == 40
+
+
+async def test_what_prometheus_stores_is_what_metrics_says(tmp_path: Path) -> None:
+    async with simulated() as simulator:
+        add_messages(simulator, tmp_path)
+        async with serving(tmp_path) as exporter:
+            target = (await exporter.ready()).removeprefix("http://")
+            async with scraping(tmp_path, target) as prometheus:
+                scrape = await exporter.shows(settled)
+                await stores(prometheus, scrape)
+                await reads_openmetrics(prometheus)
+            assert await exporter.stop() == 0
+    assert not re.findall(r"level=(?:warn|error).*", (tmp_path / "prometheus.log").read_text("utf-8"))
+
+
+async def stores(prometheus: Prometheus, scrape: Scrape) -> None:
+    """Check that the target is up and that every total, and the messages in flight, arrive as they are."""
+    assert list((await prometheus.has("up", lambda up: 1.0 in up.values())).values()) == [1.0]
+    shown = scrape.totals() | scrape.shown({"smsbat_messages_in_flight"})
+    names = "|".join(sorted({name for name, _ in shown}))
+    query = f'{{__name__=~"{names}"}}'
+    stored = await prometheus.has(query, lambda samples: {**samples, **shown} == samples)
+    assert {it: value for it, value in stored.items() if value} == {it: value for it, value in shown.items() if value}
+
+
+async def reads_openmetrics(prometheus: Prometheus) -> None:
+    """Check that it asked for OpenMetrics, took all of it, and knows the types.
+
+    Only from OpenMetrics does it know a counter's family without `_total`.
+    """
+    (target,) = (await prometheus.get("targets"))["activeTargets"]
+    assert (target["health"], target["lastError"]) == ("up", "")
+    types = {row["metric"]: row["type"] for row in await prometheus.get("targets/metadata")}
+    own = {name: kind for name, kind in types.items() if name.startswith("smsbat_")}
+    assert own == {metric.name.removesuffix("_total"): metric.kind.value for metric in METRICS}
+
+
+async def test_promtool_finds_nothing_wrong_with_metrics_when_every_family_has_samples(tmp_path: Path) -> None:
+    async with simulated() as simulator:
+        add_messages(simulator, tmp_path)
+        async with serving(tmp_path) as exporter:
+            await exporter.shows(settled)
+            _, body = await exporter.get("/metrics")
+            _, newer = await exporter.get("/metrics", accept=OPENMETRICS)
+    scrape = text_format(body)
+    sampled = {re.sub(r"_(bucket|sum|count)$", "", name) for name, _ in scrape.samples}
+    assert {metric.name for metric in METRICS} - sampled == set()
+    assert await promtool(tmp_path, "check", "metrics", given=body) == (0, "")
+    assert openmetrics(newer).totals() == scrape.totals()
+
+
+async def test_promtool_accepts_the_readmes_scrape_configuration(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", readme, re.DOTALL)
+    (tmp_path / "prometheus.yml").write_text(example, "utf-8")
+    code, said = await promtool(tmp_path, "check", "config", "--lint-fatal", "prometheus.yml")
+    assert code == 0, said
