@@ -73,8 +73,7 @@ class Admission:
         Raises FullError when they do not all fit, StoreError when the store cannot be read. `quiet` says of a
         duplicate whether it goes uncounted.
         """
-        rejected = [(place, why) for place, offer in enumerate(offers) if (why := self._refusal(offer))]
-        refused = {place for place, _ in rejected}
+        refused = {place: why for place, offer in enumerate(offers) if (why := self._unusable(offer))}
         fresh = {
             place: offer for place, offer in enumerate(offers) if place not in refused and not self._tracked(offer)
         }
@@ -85,27 +84,34 @@ class Admission:
             for place, offer in fresh.items()
             if (offer.account, offer.id) not in remembered and not self._tracked(offer)
         }
+        untimely = {place: why for place, offer in new.items() if (why := self._untimely(offer))}
+        new = {place: offer for place, offer in new.items() if place not in untimely}
+        refused |= untimely
         count = len({(offer.account, offer.id) for offer in new.values()})
         if count and len(self._tracker.in_flight) + count > self.max_in_flight:
             raise FullError
         taken = {place for place, offer in new.items() if self._take(offer)}
         duplicates = tuple(place for place in range(len(offers)) if place not in refused and place not in taken)
-        self._count(source, accepted=len(taken), rejected=len(rejected))
+        self._count(source, accepted=len(taken), rejected=len(refused))
         self._count(source, duplicate=sum(quiet is None or not quiet(offers[place]) for place in duplicates))
         await self._committer.stored()
-        return Admitted(len(taken), duplicates, tuple(rejected))
+        return Admitted(len(taken), duplicates, tuple(sorted(refused.items())))
 
     def _tracked(self, offer: Offer) -> bool:
         return self._tracker.in_flight.find(offer.account, offer.id) is not None
 
-    def _refusal(self, offer: Offer) -> str | None:
-        now = self._clock.now()
+    def _unusable(self, offer: Offer) -> str | None:
         if not MESSAGE_ID.fullmatch(offer.id):
             return "the message id must match [A-Za-z0-9_-][A-Za-z0-9_.:-]{0,127}"
         if offer.account not in self.accounts:
             return "no such account is configured"
         if offer.ttl is not None and not 0 < offer.ttl <= _FURTHEST_SECONDS:
             return "ttl must be over 0 and at most 30 days"
+        return None
+
+    def _untimely(self, offer: Offer) -> str | None:
+        """Only a message that is new must be of these days: a listed one stays listed as long as its user likes."""
+        now = self._clock.now()
         if offer.sent_at is not None and not -_FURTHEST_SECONDS <= offer.sent_at - now <= _FURTHEST_SECONDS:
             return "the send time must lie within 30 days of now"
         return None

@@ -92,7 +92,8 @@ class Committer:
     async def _gather(self) -> None:
         """Let a group grow a little; one that nobody waits for may grow for a second."""
         try:
-            await asyncio.wait_for(self._urgent.wait(), _LAZY_SECONDS)
+            async with asyncio.timeout(_LAZY_SECONDS):
+                await self._urgent.wait()
         except TimeoutError:
             return
         if not self._stopping:

@@ -122,10 +122,8 @@ class DueQueue:
         gap_seconds = self._gap(slot, lane)
         self._in_flight.ready_at[slot] = due_at
         self._ask(slot, lane, int(_DEMAND_UNIT / gap_seconds) if due_at - now <= gap_seconds * 2 else 0)
-        if self._in_flight.failures[slot]:
-            lane.put(slot, due_at)
-        else:
-            lane.enter(slot, due_at, gap_seconds, now)
+        # A retry too waits by the lane's own time: by the real one it would come after all that the lane is behind.
+        lane.enter(slot, due_at, due_at - now if self._in_flight.failures[slot] else gap_seconds, now)
 
     def leave(self, slot: int, lane: Lane) -> None:
         """Forget a message."""
@@ -172,7 +170,8 @@ class DueQueue:
             ready_at = self._in_flight.ready_at[slot]
             if ready_at <= now:
                 return max(at, ready_at), slot
-            lane.put(slot, ready_at)
+            wait_seconds = min(ready_at - now, self._gap(slot, lane))
+            lane.put(slot, at + wait_seconds if lane.stretched else ready_at)
         return None
 
     def next_at(self, now: float) -> tuple[float, float]:

@@ -191,6 +191,10 @@ class InFlight:
         """Whether a message came from the configuration's `messages`."""
         return self.flags[slot] & _LISTED != 0
 
+    def list_as(self, slot: int, *, listed: bool) -> None:
+        """Note whether a message stands in the configuration's `messages` now."""
+        self.flags[slot] = self.flags[slot] & ~_LISTED | (_LISTED if listed else 0)
+
     def ended(self, slot: int) -> bool:
         """Whether a message ended, or the slot is free."""
         return self.flags[slot] & _ENDED != 0

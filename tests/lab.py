@@ -53,10 +53,12 @@ class _NeverWaits(selectors.DefaultSelector):
         self.jobs = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout <= 0 or self.jobs:
+        if self.jobs or (timeout is not None and timeout <= 0):
             return super().select(timeout)
-        events = super().select(0)
+        events = super().select(5 if timeout is None else 0)
         if not events:
+            if timeout is None:
+                raise RuntimeError("everybody waits, and nothing will ever happen")
             self.jumped += timeout
         return events
 

@@ -50,7 +50,7 @@ def test_a_rate_may_be_a_fraction() -> None:
     assert account.ready_at(NOW, spare=False) == pytest.approx(NOW + 5.0)
 
 
-@given(st.floats(0.05, 200.0), st.integers(1, 50), st.floats(1.0, 50.0))
+@given(st.floats(0.05, 50.0), st.integers(1, 50), st.floats(1.0, 20.0))
 def test_no_span_of_time_has_more_calls_than_burst_and_rate_allow_nor_much_less(
     rate: float, burst: int, seconds: float
 ) -> None:
@@ -164,7 +164,7 @@ def test_a_call_made_after_the_pause_that_meets_429_slows_the_account_down_furth
 
 def test_429_for_ever_leaves_a_rate_that_still_finds_out_when_it_ends() -> None:
     account = budget(rate=32.0)
-    for second in range(0, 1_000, 2):
+    for second in range(1_000):
         call(account, NOW + second, 429)
     assert account.per_second >= 1.0
 

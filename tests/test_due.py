@@ -124,6 +124,16 @@ def test_a_slot_that_was_freed_and_taken_again_has_one_turn() -> None:
     assert office.taken(NOW + 5.0) == [(1, 1.0)]
 
 
+def test_who_comes_within_the_second_that_others_wait_in_is_not_behind_them() -> None:
+    office = Office()
+    for due_after in (1.1, 1.9):
+        office.enter(NOW + due_after)
+    assert office.taken(NOW + 1.1) == [(0, 0.0)]
+    office.enter(NOW + 1.2, now=NOW + 1.1)
+    assert office.taken(NOW + 1.2) == [(2, 0.0)]
+    assert office.taken(NOW + 2.0) == [(1, 0.1)]
+
+
 def test_the_backlog_counts_who_is_due_and_waits() -> None:
     office = Office()
     for due_after in (1.0, 2.0, 50.0):

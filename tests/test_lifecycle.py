@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from exporter.lifecycle import Terms, advance, contradicts, deadline, unobserved
+from exporter.lifecycle import Terms, advance, contradicts, deadline, maturity, unobserved
 from exporter.message import (
     Anomaly,
     Ending,
     Failure,
     Fallback,
+    Maturity,
     Message,
     NotFound,
     Observation,
@@ -233,6 +234,12 @@ def test_404_ends_a_message_that_once_got_a_2xx_only_at_its_deadline(status: Sta
 
 def test_404_at_the_deadline_ends_a_message_whatever_the_account_sees() -> None:
     assert end(asked(NotFound(), 7_200.0)).outcome is Outcome.NOT_FOUND
+
+
+def test_after_404_the_last_understood_answer_says_in_flight_no_more() -> None:
+    visible = asked(Status.PROCESSING, 10.0).message
+    gone = asked(NotFound(), 12.0, of=visible).message
+    assert [maturity(each, SENT_AT + 20.0, 60.0) for each in (visible, gone)] == [Maturity.PENDING, Maturity.UNKNOWN]
 
 
 @pytest.mark.parametrize("outcome", Outcome)

@@ -25,7 +25,7 @@ from exporter.config.secrets import Secret, check_secret, read_secret_file
 from exporter.config.timestamps import parse_timestamp
 from exporter.config.urls import check_base_url, check_proxy_url
 
-STRICT: Final = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+STRICT: Final = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 _SWITCHES: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 

@@ -32,11 +32,7 @@ class Listed:
         """
         offers = _offers(config)
         listed = {(offer.account, offer.id) for offer in offers}
-        in_flight = self._tracker.in_flight
-        for slot in [slot for slot in in_flight.slots() if in_flight.listed(slot) and not in_flight.ended(slot)]:
-            account = in_flight.cohorts[in_flight.cohort[slot]].account
-            if (account, in_flight.ids[slot]) not in listed:
-                self._tracker.abandon(slot)
+        self._mark(listed)
         await self._writer.call(lambda store: store.relist(listed))
         try:
             admitted = await self._admission.offer(offers, "config", quiet=lambda _: True)
@@ -45,6 +41,18 @@ class Listed:
             return
         for place, why in admitted.rejected:
             _log.error("a listed message is refused", extra=fields(place=f"messages[{place}]", why=why))
+
+    def _mark(self, listed: set[tuple[str, str]]) -> None:
+        """Abandon what is in flight and listed no more; what is listed is remembered so, wherever it came from."""
+        in_flight = self._tracker.in_flight
+        for slot in [slot for slot in in_flight.slots() if in_flight.listed(slot) and not in_flight.ended(slot)]:
+            account = in_flight.cohorts[in_flight.cohort[slot]].account
+            if (account, in_flight.ids[slot]) not in listed:
+                in_flight.list_as(slot, listed=False)
+                self._tracker.abandon(slot)
+        for account, message_id in listed:
+            if (slot_listed := in_flight.find(account, message_id)) is not None:
+                in_flight.list_as(slot_listed, listed=True)
 
 
 def _offers(config: Config) -> list[Offer]:

@@ -152,6 +152,14 @@ async def serving(folder: Path, *flags: str, env: Mapping[str, str] | None = Non
         yield exporter
 
 
+@contextlib.asynccontextmanager
+async def serving_without_config(folder: Path, env: Mapping[str, str]) -> AsyncIterator[Exporter]:
+    """Run the default command without a configuration, on a free port, while the block lasts."""
+    command = ("-m", "exporter", "--web.listen-address=127.0.0.1:0")
+    async with aiohttp.ClientSession() as session, spawn(session, folder, *command, env=env) as exporter:
+        yield exporter
+
+
 def write_config(folder: Path, config: str) -> None:
     """Write config.yaml."""
     (folder / "config.yaml").write_text(config, "utf-8")
