@@ -25,6 +25,8 @@ OTHER_FOUND_WITHIN_SECONDS: Final = 600.0
 """404 may end a message only while the account got a 2xx for another one within this time."""
 UNOBSERVED_AFTER_SECONDS: Final = 86_400.0
 """How long past its deadline a message waits for somebody who can be asked."""
+GIVEN_UP_AFTER_FAILURES: Final = 10
+"""How many calls in a row fail before a message that is past all that counts as one that cannot be asked about."""
 FRESH_SECONDS: Final = 60.0
 """An answer at least this young tells what a message is at its `mature` age."""
 
@@ -45,6 +47,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     not_found_grace_seconds: float
     other_found_at: float
     """When the account last got a 2xx for any message, 0.0 for never."""
+    earlier_failures: int = 0
+    """How many calls about the message failed in a row before this one, in this process."""
 
 
 def deadline(message: Message, timeout_seconds: float, ttl_grace_seconds: float) -> float:
@@ -114,11 +118,12 @@ def _not_found(message: Message, observed: Observation, terms: Terms) -> Transit
 
 
 def _failed(message: Message, observed: Observation, failure: Failure, terms: Terms) -> Transition:
-    """A failed call changes nothing about a message, but for one that nobody could be asked about for a day."""
+    """A failed call changes nothing about a message; a day past its deadline enough of them in a row end it."""
     other_at = message.other_at if failure.code is None else observed.arrived_at
     now = msgspec.structs.replace(message, other_at=other_at, polls=message.polls + 1)
     anomalies = () if failure.anomaly is None else (failure.anomaly,)
-    if observed.started_at >= terms.deadline_at + UNOBSERVED_AFTER_SECONDS:
+    too_late = observed.started_at >= terms.deadline_at + UNOBSERVED_AFTER_SECONDS
+    if too_late and terms.earlier_failures + 1 >= GIVEN_UP_AFTER_FAILURES:
         return Transition(message=now, ending=unobserved(now, observed.arrived_at), anomalies=anomalies)
     return Transition(message=now, anomalies=anomalies)
 
@@ -170,7 +175,7 @@ def via(channel: str, report: StatusReport) -> str:
 
 def maturity(message: Message, now: float, gap_seconds: float) -> Maturity:
     """Say what a message in flight is at its `mature` age: pending only when a young answer says so."""
-    fresh = now - message.answered_at <= max(gap_seconds, FRESH_SECONDS)
+    fresh = now - message.answered_at < max(gap_seconds, FRESH_SECONDS)
     return Maturity.PENDING if message.answered_at and fresh else Maturity.UNKNOWN
 
 

@@ -103,6 +103,7 @@ class Plan:
             deadline_at=self.deadline_at(slot),
             not_found_grace_seconds=self.graces.not_found_seconds,
             other_found_at=desk.found_at,
+            earlier_failures=self._in_flight.failures[slot],
         )
 
     def gap_seconds(self, slot: int) -> float:

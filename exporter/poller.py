@@ -139,13 +139,14 @@ class Poller:
             self._desk.budget.finish(started_at, now, None, None)
             return Failure(response.result)
         self._learn(response, started_at, now)
-        return read(response.code, response.body, message_id, self._words)
+        reading = read(response.code, response.body, message_id, self._words)
+        if isinstance(reading, StatusReport):
+            self._desk.found_at = now
+        return reading
 
     def _learn(self, response: Response, started_at: float, now: float) -> None:
         """Let the budget and the credentials know how the call went."""
         desk, code = self._desk, response.code
-        if 200 <= code < 300:
-            desk.found_at = now
         before = desk.budget.paused(now)
         desk.budget.finish(started_at, now, code, retry_after_seconds(response.retry_after, now))
         if code in {401, 403} and self._client.credentials.look_again():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -14,7 +14,7 @@ MAX_BODY_BYTES: Final = 65_536
 """An answer has a few hundred bytes; what is longer than this is none, and is not read to its end."""
 
 _MAX_AMOUNT: Final = Decimal(10) ** 9
-_MAX_DECIMALS: Final = 12
+_MAX_DECIMALS: Final = 24
 _MAX_PARTS: Final = 10_000
 _MAX_ENTRIES: Final = 16
 _MAX_TEXT: Final = 64
@@ -40,7 +40,8 @@ class _Wire(msgspec.Struct, gc=False):
     partscount: Decimal | None = None
     cost: Decimal | None = None
     fallbacks: list[_WireFallback] | None = None
-    extendedStatuses: dict[str, str | None] | None = None
+    extendedStatuses: dict[str, str | None] | Annotated[list[str], msgspec.Meta(max_length=0)] | None = None
+    """An empty map comes as an empty list from some languages."""
     rate: Decimal | None = None
     rateAmount: Decimal | None = None
     rateCurrency: str | None = None
@@ -138,7 +139,7 @@ def _report(wire: _Wire, words: StatusWords) -> StatusReport:
         parts=_parts(wire.partscount, odd),
         cost=_amount(wire.cost, odd),
         fallbacks=_fallbacks(wire.fallbacks, words) if wire.fallbacks else (),
-        channels=_channels(wire.extendedStatuses, words) if wire.extendedStatuses else (),
+        channels=_channels(wire.extendedStatuses, words) if isinstance(wire.extendedStatuses, dict) else (),
         rate=_amount(wire.rate, odd),
         rate_amount=_money(wire.rateAmount, wire.rateCurrency, odd),
         bill_amount=_money(wire.billAmount, wire.billCurrency, odd),

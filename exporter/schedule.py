@@ -35,7 +35,7 @@ def first_due(pace: Pace, sent_at: float, aim_seconds: float) -> float:
     """Return when a message is polled first: `first` after sending, or before an edge in that gap's last second."""
     latest = pace.first
     edge = _edge_after(pace, latest - MIN_GAP_SECONDS + aim_seconds, latest + aim_seconds)
-    return sent_at + (latest if edge is None else max(edge - aim_seconds, latest - MIN_GAP_SECONDS))
+    return sent_at + (latest if edge is None else edge - aim_seconds)
 
 
 def next_due(pace: Pace, sent_at: float, polled_at: float, aim_seconds: float, deadline_at: float) -> float:

@@ -16,7 +16,7 @@ Key = tuple[Metric, tuple[str, ...]]
 """A metric, and the values of its labels in their order."""
 
 _EXACT: Final = Context(prec=60)
-"""Sums of money: 10^9 at twelve decimals, added 10^30 times, stay exact."""
+"""Sums of money: amounts of up to 10^9 with 24 decimals, added up 10^27 times, stay exact."""
 
 
 class Histogram(msgspec.Struct, frozen=True, gc=False):

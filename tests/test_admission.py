@@ -121,9 +121,7 @@ async def test_a_send_time_over_30_days_away_is_refused(ahead: float, taken: int
     [(None, 0.0, 0), (-7.0, -7.0, 0), (0.0, 0.0, 0), (0.5, 0.0, 1), (5.0, 0.0, 1), (5.1, 5.1, 0)],
 )
 @in_virtual_time
-async def test_a_send_time_up_to_5_s_ahead_is_clock_skew(
-    given: float | None, taken_as: float, skewed: int
-) -> None:
+async def test_a_send_time_up_to_5_s_ahead_is_clock_skew(given: float | None, taken_as: float, skewed: int) -> None:
     async with Lab() as lab:
         await lab.offer("m1", sent_at=None if given is None else START + given)
         assert lab.core.in_flight.sent_at[lab.slot("m1")] == START + taken_as
@@ -177,6 +175,7 @@ async def test_a_message_that_tells_no_channel_is_of_the_unknown_one() -> None:
         await lab.offer("m3", channel=" SMS ")
         await lab.offer("m4", channel="pigeon")
         counts = {
-            channel: lab.shown("messages_accepted", channel=channel) for channel in ("unknown", "sms", "other", "pigeon")
+            channel: lab.shown("messages_accepted", channel=channel)
+            for channel in ("unknown", "sms", "other", "pigeon")
         }
         assert counts == {"unknown": 2, "sms": 1, "other": 1, "pigeon": None}

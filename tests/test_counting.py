@@ -77,7 +77,10 @@ async def test_each_status_counts_once_per_message_also_across_a_restart(tmp_pat
             lab.answer("m1", status)
         lab.answer("m2", "delivered")
         await lab.settle()
-        counts = {status: lab.shown("message_status", status=status) for status in ("scheduled", "processing", "unknown", "delivered")}
+        counts = {
+            status: lab.shown("message_status", status=status)
+            for status in ("scheduled", "processing", "unknown", "delivered")
+        }
         assert counts == {"scheduled": 1, "processing": 1, "unknown": 1, "delivered": 2}
         assert lab.shown("exporter_anomalies", kind="unknown_status") == 1
 
@@ -157,12 +160,15 @@ async def test_an_objective_judges_each_message_once(tmp_path: Path, case: str, 
             await lab.settle()
             if restarts:
                 await lab.restart()
-        assert judged(lab) == {
-            "met": (1, 0, 0),
-            "missed": (1, 1, 0),
-            "undecided": (0, 0, 1),
-            "open": (0, 0, 0),
-        }[verdict]
+        assert (
+            judged(lab)
+            == {
+                "met": (1, 0, 0),
+                "missed": (1, 1, 0),
+                "undecided": (0, 0, 1),
+                "open": (0, 0, 0),
+            }[verdict]
+        )
 
 
 def judged(lab: Lab, objective: str = "otp-10s") -> tuple[float, ...]:
@@ -185,7 +191,9 @@ async def test_a_message_found_in_flight_past_the_deadline_is_missed_at_once_and
         assert judged(lab) == (1, 1, 0)
 
 
-@pytest.mark.parametrize(("end", "verdict"), [("timeout", (1, 1, 0)), ("not_found", (0, 0, 1)), ("unobserved", (0, 0, 1))])
+@pytest.mark.parametrize(
+    ("end", "verdict"), [("timeout", (1, 1, 0)), ("not_found", (0, 0, 1)), ("unobserved", (0, 0, 1))]
+)
 @in_virtual_time
 async def test_an_end_of_ours_is_judged_too(end: str, verdict: tuple[int, ...]) -> None:
     async with Lab(objectives=[OBJECTIVE], polling=[{"timeout": "1h"}]) as lab:

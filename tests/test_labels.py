@@ -30,7 +30,9 @@ def test_a_known_or_configured_channel_is_itself(channel: str) -> None:
 @given(st.text())
 def test_any_other_text_is_the_other_channel_and_none_is_unknown(text: str) -> None:
     known = {*CHANNELS, "other", "unknown"}
-    assert rules().channel(text) == (text.strip().lower() if text.strip().lower() in known else "other" if text else "unknown")
+    assert rules().channel(text) == (
+        text.strip().lower() if text.strip().lower() in known else "other" if text else "unknown"
+    )
 
 
 @given(st.text())
@@ -68,7 +70,9 @@ async def test_the_value_over_the_cap_is_other_also_after_a_restart(tmp_path: Pa
         await lab.restart()
         for name in ("winter", "spring"):
             await lab.offer(f"{name}2", channel="sms", labels={"campaign": name})
-        counts = {name: lab.shown("messages_accepted", campaign=name) for name in ("spring", "summer", "autumn", "winter")}
+        counts = {
+            name: lab.shown("messages_accepted", campaign=name) for name in ("spring", "summer", "autumn", "winter")
+        }
         assert counts == {"spring": 2, "summer": 1, "autumn": None, "winter": None}
         assert lab.shown("messages_accepted", campaign="other") == 2
 
@@ -143,7 +147,13 @@ async def test_an_idle_set_is_hidden_and_resumes_from_its_stored_totals(tmp_path
         await lab.offer("m3", channel="sms", labels={"campaign": "summer"})
         lab.advance(10 * DAY + 1)
         for _ in range(2):
-            hidden = ("messages_accepted", "messages_finished", "cost", "messages_matured", "time_to_delivery_seconds_count")
+            hidden = (
+                "messages_accepted",
+                "messages_finished",
+                "cost",
+                "messages_matured",
+                "time_to_delivery_seconds_count",
+            )
             assert {name: lab.shown(name, campaign="spring") for name in hidden} == dict.fromkeys(hidden)
             assert lab.shown("messages_accepted", campaign="summer") == 2
             await lab.restart()

@@ -47,8 +47,13 @@ FAILURES = [
 ]
 
 
-def terms(*, other_found_at: float = 0.0, deadline_at: float = DEADLINE_AT) -> Terms:
-    return Terms(deadline_at=deadline_at, not_found_grace_seconds=GRACE, other_found_at=other_found_at)
+def terms(*, other_found_at: float = 0.0, deadline_at: float = DEADLINE_AT, earlier_failures: int = 0) -> Terms:
+    return Terms(
+        deadline_at=deadline_at,
+        not_found_grace_seconds=GRACE,
+        other_found_at=other_found_at,
+        earlier_failures=earlier_failures,
+    )
 
 
 def asked(
@@ -166,9 +171,11 @@ def test_an_unreadable_answers_reason_is_an_anomaly() -> None:
 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_unobserved_is_only_what_nobody_could_be_asked_about_a_day_past_the_deadline(failure: Failure) -> None:
-    assert asked(failure, 7_200.0).ending is None
-    assert asked(failure, 7_200.0 + DAY - 0.1).ending is None
-    for last in (end(asked(failure, 7_200.0 + DAY)), unobserved(MESSAGE, DEADLINE_AT + DAY)):
+    often = terms(earlier_failures=9)
+    assert asked(failure, 7_200.0, by=often).ending is None
+    assert asked(failure, 7_200.0 + DAY - 0.1, by=often).ending is None
+    assert asked(failure, 7_200.0 + DAY, by=terms(earlier_failures=8)).ending is None
+    for last in (end(asked(failure, 7_200.0 + DAY, by=often)), unobserved(MESSAGE, DEADLINE_AT + DAY)):
         assert (last.outcome, last.fallback, last.report) == (Outcome.UNOBSERVED, Fallback.UNKNOWN, None)
 
 

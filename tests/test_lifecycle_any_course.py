@@ -61,7 +61,7 @@ calls = st.lists(st.builds(Call, gaps, takes, readings, st.booleans()), max_size
 
 def course(given_calls: list[Call]) -> list[tuple[Observation, Transition]]:
     """Return what becomes of the message, call by call, up to its end."""
-    message, now, steps = MESSAGE, SENT_AT, []
+    message, now, steps, failures = MESSAGE, SENT_AT, [], 0
     for call in given_calls:
         started_at = now + call.gap
         now = started_at + call.took
@@ -70,7 +70,9 @@ def course(given_calls: list[Call]) -> list[tuple[Observation, Transition]]:
             deadline_at=SENT_AT + TIMEOUT,
             not_found_grace_seconds=120.0,
             other_found_at=now if call.other_found else 0.0,
+            earlier_failures=failures,
         )
+        failures = failures + 1 if isinstance(call.reading, Failure) else 0
         transition = advance(message, observed, terms)
         steps.append((observed, transition))
         message = transition.message

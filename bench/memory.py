@@ -1,0 +1,87 @@
+"""A million messages in flight: what each costs in memory, what they cost a scrape, and how fast they load again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Final
+
+import msgspec
+
+from bench.loading import Loaded
+from bench.table import Row, Target
+from exporter.message import Status
+from exporter.store import Batch, InFlightRow
+from exporter.store.sqlite import SqliteStore
+
+MESSAGES: Final = 1_000_000
+_FEW: Final = 1_000
+_ROUNDS: Final = 3
+_COMMIT: Final = 50_000
+_CHANNELS: Final = ("sms", "viber_promo", "viber_otp")
+_OLDEST_SECONDS: Final = 48 * 3_600.0
+
+
+def fill(path: Path, count: int) -> None:
+    """Store so many messages, sent over the last two days; each was polled as the default entry would have."""
+    store, random, now = SqliteStore(path), Random(1), time.time()
+    for start in range(0, count, _COMMIT):
+        rows = [_row(seq, now, random) for seq in range(start + 1, min(start + _COMMIT, count) + 1)]
+        store.commit(Batch(accepted=rows))
+    store.close()
+
+
+def _row(seq: int, now: float, random: Random) -> InFlightRow:
+    sent_at = now - random.random() * _OLDEST_SECONDS
+    # A gap is half the age: the last poll was at two thirds of it, or later.
+    answered_at = now - random.random() * (now - sent_at) / 3
+    return InFlightRow(
+        seq=seq,
+        account="main",
+        id=str(uuid.UUID(int=random.getrandbits(128))),
+        channel=random.choice(_CHANNELS),
+        labels="",
+        sent_at=sent_at,
+        accepted_at=sent_at,
+        ttl=None,
+        traceparent=None,
+        listed=0,
+        status=Status.PROCESSING,
+        seen=1 << Status.PROCESSING,
+        in_flight_at=answered_at,
+        answered_at=answered_at,
+        other_at=answered_at,
+        matured=1,
+        polls=5,
+    )
+
+
+def _loaded(many: Path, few: Path) -> Loaded:
+    """Load in a process of its own, whose memory is not this one's."""
+    run = subprocess.run(
+        [sys.executable, "-m", "bench.loading", many, few], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return msgspec.json.decode(run.stdout, type=Loaded)
+
+
+def rows(count: int = MESSAGES) -> Iterator[Row]:
+    """Measure."""
+    with tempfile.TemporaryDirectory() as folder:
+        many, few = Path(folder) / "many.db", Path(folder) / "few.db"
+        fill(many, count)
+        fill(few, _FEW)
+        runs = [_loaded(many, few) for _ in range(_ROUNDS)]
+    a_message = median(run.grown_bytes for run in runs) / count
+    limit, name = Target("measured", "<=", 350.0), f"{count:,} messages in flight"
+    yield Row(f"memory, {name}", a_message, "their ids in a dict", median(run.ids_bytes for run in runs) / count, "B/message", limit)
+    many_seconds, few_seconds = (median(getattr(run, key) for run in runs) for key in ("scrape_many", "scrape_few"))
+    yield Row(f"/metrics, {name}", many_seconds * 1e3, f"{_FEW:,} messages", few_seconds * 1e3, "ms", Target("ratio", "<=", 1.2))
+    load, select = (median(getattr(run, key) for run in runs) for key in ("load_seconds", "select_seconds"))
+    yield Row(f"load, {name}", load, "a bare SELECT loop", select, "s", Target("ratio", "<=", 2.0))
