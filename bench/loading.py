@@ -16,6 +16,7 @@ import msgspec
 from prometheus_client import generate_latest
 
 from bench.configs import config
+from bench.processes import resident_bytes
 from exporter import view
 from exporter.clock import SystemClock
 from exporter.core import Core
@@ -34,6 +35,8 @@ class Loaded(msgspec.Struct, frozen=True):
     select_seconds: float
     load_seconds: float
     grown_bytes: int
+    ids_bytes: int
+    """What a plain dict from id to number takes."""
     scrape_many: float
     scrape_few: float
 
@@ -69,13 +72,15 @@ def _scrape(core: Core) -> float:
     return time.perf_counter() - began
 
 
-def _resident_bytes() -> int:
-    """Return this process's resident memory."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    kibibytes = os.popen(f"ps -o rss= -p {os.getpid()}").read()  # noqa: S605 (macOS has no /proc)
-    return int(kibibytes) * 1024
+def _ids_bytes(path: Path) -> int:
+    """Return what the ids alone take, and let go of them."""
+    connection = sqlite3.connect(path)
+    before = resident_bytes(os.getpid())
+    ids = {message_id: number for number, (message_id,) in enumerate(connection.execute("SELECT id FROM in_flight"))}
+    grown = resident_bytes(os.getpid()) - before
+    connection.close()
+    assert ids
+    return grown
 
 
 async def _measure(many: Path, few: Path) -> Loaded:
@@ -83,13 +88,14 @@ async def _measure(many: Path, few: Path) -> Loaded:
     _scrape(small)
     select_seconds = _select(many)
     gc.collect()
-    before = _resident_bytes()
+    before = resident_bytes(os.getpid())
     large, load_seconds = await _load(many)
-    grown = _resident_bytes() - before
+    grown = resident_bytes(os.getpid()) - before
     scrapes = [(_scrape(large), _scrape(small)) for _ in range(_SCRAPES)]
     for core in (large, small):
         await core.writer.close()
     return Loaded(
+        ids_bytes=_ids_bytes(many),
         select_seconds=select_seconds,
         load_seconds=load_seconds,
         grown_bytes=grown,

@@ -1,4 +1,4 @@
-"""Polls every message of the server once, on one core: `python -m bench.polling_client bare|exporter URL COUNT CORE`."""
+"""Polls each message of the server once: `python -m bench.polling_client bare|exporter URL COUNT CORE`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
+import msgspec
 import uvloop
 
 from bench.configs import config
 from bench.cores import pin
-from bench.polling_server import message_id
+from bench.polling_server import SENT_BEFORE_SECONDS, message_id
 from exporter.clock import SystemClock
 from exporter.core import Core
 from exporter.crew import Crew
-from exporter.message import Message
+from exporter.message import Message, Status
 from exporter.settings import layout
 from exporter.store.sqlite import SqliteStore
 from exporter.store.writer import Writer
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from exporter.config import Config
 
 _CONCURRENCY: Final = 50
-_SENT_BEFORE_SECONDS: Final = 3_600.0
 
 
 async def bare(url: str, count: int) -> float:
@@ -71,12 +71,24 @@ def _core(settings: Config, path: Path) -> Core:
 
 
 async def _track(core: Core, count: int) -> None:
-    now = core.clock.now()
+    """Take in messages that were last answered "processing" long ago."""
+    sent_at = core.clock.now() - SENT_BEFORE_SECONDS
+    message = Message(
+        id="",
+        account="main",
+        channel="sms",
+        sent_at=sent_at,
+        accepted_at=sent_at,
+        status=Status.PROCESSING,
+        seen=1 << Status.PROCESSING,
+        in_flight_at=sent_at + 1.0,
+        answered_at=sent_at + 1.0,
+        other_at=sent_at + 1.0,
+        matured=True,
+        polls=1,
+    )
     for number in range(count):
-        message = Message(
-            id=message_id(number), account="main", channel="sms", sent_at=now - _SENT_BEFORE_SECONDS, accepted_at=now
-        )
-        core.tracker.track(message, number + 1)
+        core.tracker.track(msgspec.structs.replace(message, id=message_id(number)), number + 1)
     await core.committer.stored()
 
 
@@ -87,7 +99,7 @@ async def _polled(core: Core, settings: Config, count: int) -> float:
     gc.collect()
     began = time.perf_counter()
     crew.start(clients, settings)
-    while sum(meter.results.values()) < count:
+    while sum(meter.results.values()) < count:  # noqa: ASYNC110 (nobody tells, and the poller must not be slowed)
         await asyncio.sleep(0.01)
     await core.committer.stored()
     seconds = time.perf_counter() - began

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
+from typing import Final
 
 import uvloop
 
 from bench.cores import pin
 from exporter.simulator import SimAccount, Simulator, never_ending, realistic, run
 
-_SENT_BEFORE_SECONDS = 7_200.0
+SENT_BEFORE_SECONDS: Final = 7_200.0
 
 
 def message_id(number: int) -> str:
@@ -28,7 +28,7 @@ def main() -> None:
         profile=never_ending() if life == "never_ending" else realistic(),
         keep_arrivals=False,
     )
-    sent_at = time.time() - _SENT_BEFORE_SECONDS
+    sent_at = time.time() - SENT_BEFORE_SECONDS
     for number in range(count):
         # The answer is built when it is first asked for: that is the API's work, and none of what is measured.
         simulator.add(message_id(number), sent_at=sent_at).answer_at(time.time())

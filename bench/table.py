@@ -68,6 +68,6 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _figure(value: float, unit: str) -> str:
     if unit == "%":
-        return f"{value:.1%}".replace("%", " %")
+        return f"{value:.1%}" if value >= 0.01 or not value else f"{value:.2%}"
     digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 3
     return f"{value:,.{digits}f} {unit}".rstrip()

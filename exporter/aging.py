@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
+import math
+from array import array
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from exporter.in_flight import InFlight
@@ -12,6 +15,7 @@ from exporter.wheel import Wheel
 AGES: Final = (("1m", 60.0), ("5m", 300.0), ("1h", 3_600.0), ("6h", 21_600.0), ("1d", 86_400.0))
 """The ages by which messages in flight are counted: label, seconds."""
 _SECONDS: Final = tuple(seconds for _, seconds in AGES)
+_BIRTHDAYS: Final = (*_SECONDS, math.inf)
 
 
 class Aging:
@@ -24,7 +28,7 @@ class Aging:
         self._in_flight = in_flight
         self._next_at = next_at
         self._had = had
-        self._wheel = Wheel()
+        self._wheel = Wheel(in_flight.wake_at)
 
     def enter(self, slot: int, now: float) -> None:
         """Begin with a message."""
@@ -32,9 +36,22 @@ class Aging:
         self._grow_older(slot, now)
         self._wait(slot)
 
+    def extend(self, slots: range, next_at: Sequence[float], now: float) -> None:
+        """Begin with many messages that lie side by side; `next_at` says when something else comes to each."""
+        in_flight, where = self._in_flight, slice(slots.start, slots.stop)
+        sent_at = in_flight.sent_at[where]
+        stages = [bisect_right(_SECONDS, now - sent) for sent in sent_at]
+        birthdays = [sent + _BIRTHDAYS[stage] for sent, stage in zip(sent_at, stages, strict=True)]
+        in_flight.stage[where] = array("B", stages)
+        in_flight.wake_at[where] = array("d", [at // 1.0 + 1.0 for at in map(min, birthdays, next_at)])
+        for (cohort, stage), count in Counter(zip(in_flight.cohort[where], stages, strict=True)).items():
+            self._count(cohort, range(stage), count)
+        self._wheel.extend(slots)
+
     def leave(self, slot: int) -> None:
         """Stop with a message whose slot is about to be freed."""
-        self._count(slot, range(self._in_flight.stage[slot]), -1)
+        self._in_flight.wake_at[slot] = 0.0
+        self._count(self._in_flight.cohort[slot], range(self._in_flight.stage[slot]), -1)
 
     def again(self, slot: int) -> None:
         """Note that something comes to a message sooner than it did."""
@@ -44,37 +61,33 @@ class Aging:
         """Do all that is due."""
         while (second := self._wheel.first()) is not None and second <= now:
             for slot in self._wheel.pop():
-                if not self._in_flight.ended(slot):
+                if self._in_flight.wake_at[slot] == second and not self._in_flight.ended(slot):
                     self._visit(slot, now)
 
     def _visit(self, slot: int, now: float) -> None:
-        """An entry may be of a message that had the slot before: then nothing is due, and the new one has its own."""
-        aged = self._grow_older(slot, now)
-        had = self._next_at(slot) <= now
-        if had:
+        self._grow_older(slot, now)
+        if self._next_at(slot) <= now:
             self._had(slot, now)
-        if (aged or had) and not self._in_flight.ended(slot):
+        if not self._in_flight.ended(slot):
             self._wait(slot)
 
     def _wait(self, slot: int) -> None:
         stage = self._in_flight.stage[slot]
-        at = self._next_at(slot)
-        if stage < len(AGES):
-            at = min(at, self._in_flight.sent_at[slot] + _SECONDS[stage])
-        self._wheel.add(int(at) + 1, slot)
+        at = min(self._next_at(slot), self._in_flight.sent_at[slot] + _BIRTHDAYS[stage])
+        self._in_flight.wake_at[slot] = at // 1.0 + 1.0
+        self._wheel.add(slot)
 
-    def _grow_older(self, slot: int, now: float) -> bool:
+    def _grow_older(self, slot: int, now: float) -> None:
         before = stage = self._in_flight.stage[slot]
         age = now - self._in_flight.sent_at[slot]
         while stage < len(AGES) and age >= _SECONDS[stage]:
             stage += 1
         self._in_flight.stage[slot] = stage
-        self._count(slot, range(before, stage), 1)
-        return stage > before
+        self._count(self._in_flight.cohort[slot], range(before, stage), 1)
 
-    def _count(self, slot: int, stages: range, by: int) -> None:
+    def _count(self, number: int, stages: range, by: int) -> None:
         if stages:
-            cohort = self._in_flight.cohorts[self._in_flight.cohort[slot]]
+            cohort = self._in_flight.cohorts[number]
             counts = self.older[cohort.account, cohort.channel]
             for stage in stages:
                 counts[stage] += by

@@ -118,6 +118,8 @@ class Budget:
         return max(1, self.limits.max_concurrency // 10)
 
     def _fill(self, now: float) -> None:
+        if now == self._filled_at:
+            return
         elapsed = max(0.0, now - self._filled_at)
         self._filled_at = now
         if self._factor < 1.0:

@@ -108,13 +108,14 @@ class Client:
         # aiohttp repeats a GET at once when a kept-alive connection drops: a second poll of a message within a
         # second, outside the budget. It offers no public switch.
         self._session._retry_connection = False  # noqa: SLF001
+        self._headers: dict[str, str] = {}
 
     async def get(self, message_id: str, now: float) -> Response | NoResponse:
         """Ask for one message's status once; follows no redirect, repeats nothing, raises nothing expected."""
-        self.credentials.look(now)
+        self._follow_credentials(now)
         url = self._base.with_path(self._prefix + message_id, encoded=True)
         try:
-            async with self._session.get(url, headers=self.credentials.headers, allow_redirects=False) as response:
+            async with self._session.get(url, allow_redirects=False) as response:
                 body = await _body(response)
                 return Response(response.status, body, response.headers.get("Retry-After"))
         except TimeoutError:
@@ -123,6 +124,13 @@ class Client:
             return NoResponse(PollResult.UNREADABLE)
         except (aiohttp.ClientError, OSError, ValueError):
             return NoResponse(PollResult.CONNECTION_ERROR)
+
+    def _follow_credentials(self, now: float) -> None:
+        """Keep the credentials in the session's own headers: merging them into each request's costs more."""
+        self.credentials.look(now)
+        if self._headers is not self.credentials.headers:
+            self._headers = self.credentials.headers
+            self._session.headers.update(self._headers)
 
     async def close(self) -> None:
         """Close the pool."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from array import array
+from bisect import insort
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -33,7 +33,7 @@ class Lane:
     its gap, so that all gaps grow by one factor and the polls follow each other as fast as the share allows.
     """
 
-    __slots__ = ("_due_at", "_heap", "_heap_second", "_now", "_wheel", "demand", "pace", "served_at", "share")
+    __slots__ = ("_due_at", "_near", "_near_second", "_now", "_wheel", "demand", "pace", "served_at", "share")
 
     def __init__(self, pace: Pace, due_at: array[float]) -> None:
         """Start empty; `due_at` is the column that says which entries still hold."""
@@ -42,9 +42,10 @@ class Lane:
         self.share = math.inf
         self.served_at = 0.0
         self._due_at = due_at
-        self._wheel = Wheel()
-        self._heap: list[tuple[float, int]] = []
-        self._heap_second = 0
+        self._wheel = Wheel(due_at)
+        self._near: list[tuple[float, int]] = []
+        """Who is due by the end of the current second, the first at the end: negated time, slot."""
+        self._near_second = 0
         self._now = 0.0
 
     @property
@@ -65,11 +66,14 @@ class Lane:
     def put(self, slot: int, at: float) -> None:
         """Queue a message for a time as it is."""
         self._due_at[slot] = at
-        second = int(at)
-        if second <= self._heap_second:
-            heapq.heappush(self._heap, (at, slot))
+        if int(at) <= self._near_second:
+            insort(self._near, (-at, slot))
         else:
-            self._wheel.add(second, slot)
+            self._wheel.add(slot)
+
+    def extend(self, slots: range) -> None:
+        """Queue many messages that lie side by side, for their times as they are."""
+        self._wheel.extend(slots)
 
     def time(self, now: float) -> float:
         """Return the lane's own time: now, or the due time of the first message that waits."""
@@ -79,32 +83,32 @@ class Lane:
 
     def head(self, now: float) -> float | None:
         """Return when the first message is due, looking no further ahead than the current second."""
-        due_at, heap = self._due_at, self._heap
+        due_at, near = self._due_at, self._near
         while True:
-            while heap:
-                at, slot = heap[0]
-                if due_at[slot] == at:
-                    return at
-                heapq.heappop(heap)
+            while near:
+                negated, slot = near[-1]
+                if due_at[slot] == -negated:
+                    return -negated
+                near.pop()
             second = self._wheel.first()
             if second is None:
                 return None
             if second > now:
                 return float(second)
-            self._heap_second = second
-            heap.extend((due_at[slot], slot) for slot in self._wheel.pop() if int(due_at[slot]) == second)
-            heapq.heapify(heap)
+            self._near_second = second
+            near.extend((-due_at[slot], slot) for slot in self._wheel.pop())
+            near.sort()
 
     def pop(self) -> tuple[float, int]:
         """Take the message that `head` found."""
-        at, slot = heapq.heappop(self._heap)
+        negated, slot = self._near.pop()
         self._due_at[slot] = FREE
-        self._now = max(self._now, at)
-        return at, slot
+        self._now = max(self._now, -negated)
+        return -negated, slot
 
     def backlog(self, now: float) -> int:
         """Count the polls that are due and wait."""
-        waiting = self._wheel.before(int(now)) + sum(at <= now for at, _ in self._heap)
+        waiting = self._wheel.before(int(now)) + sum(-negated <= now for negated, _ in self._near)
         return min(waiting, int(max(0.0, now - self.served_at) * self.share)) if self.stretched else waiting
 
 
@@ -115,6 +119,8 @@ class DueQueue:
         """Start empty, with a lane for each polling entry."""
         self.lanes = tuple(Lane(pace, in_flight.due_at) for pace in paces)
         self._in_flight = in_flight
+        self.stretched = False
+        """Whether any lane asks for more than its share."""
         self._shared_at = 0.0
 
     def enter(self, slot: int, lane: Lane, due_at: float, now: float) -> None:
@@ -124,6 +130,19 @@ class DueQueue:
         self._ask(slot, lane, int(_DEMAND_UNIT / gap_seconds) if due_at - now <= gap_seconds * 2 else 0)
         # A retry too waits by the lane's own time: by the real one it would come after all that the lane is behind.
         lane.enter(slot, due_at, due_at - now if self._in_flight.failures[slot] else gap_seconds, now)
+
+    def extend(self, slots: range, lane: Lane, due_at: Sequence[float], gaps: Sequence[float], now: float) -> None:
+        """Queue many messages that lie side by side, unstretched; the overdue ones in the order they were due."""
+        in_flight, where = self._in_flight, slice(slots.start, slots.stop)
+        asks = [
+            int(_DEMAND_UNIT / gap_seconds) if due - now <= gap_seconds * 2 else 0
+            for due, gap_seconds in zip(due_at, gaps, strict=True)
+        ]
+        in_flight.due_at[where] = array("d", due_at)
+        in_flight.ready_at[where] = array("d", [max(due, now) for due in due_at])
+        in_flight.demand[where] = array("I", asks)
+        lane.demand += sum(asks)
+        lane.extend(slots)
 
     def leave(self, slot: int, lane: Lane) -> None:
         """Forget a message."""
@@ -148,6 +167,7 @@ class DueQueue:
         for lane, demand, share in zip(self.lanes, demands, fair_shares(demands, budget_per_second), strict=True):
             # A lane that fits may grow until the next sharing; the share of an empty one would be nothing.
             lane.share = share if share < demand else math.inf
+        self.stretched = any(lane.stretched for lane in self.lanes)
 
     def take(self, now: float, *, spare: bool) -> Turn | None:
         """Return whose turn it is: in a lane that fits, else, with budget to spare, in a stretched one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -72,6 +72,7 @@ class InFlight:
         self.polled_at = array("d")
         self.due_at = array("d")
         self.ready_at = array("d")
+        self.wake_at = array("d")
         self.demand = array("I")
         self.polls = array("I")
         self.status = array("B")
@@ -82,10 +83,12 @@ class InFlight:
         self._traceparents: dict[int, str] = {}
         self._slots: dict[str, dict[str, int]] = {}
         self._free: list[int] = []
+        self._reserved = 0
+        """How many slots at the end were never used."""
 
     def __len__(self) -> int:
         """Count the messages in flight."""
-        return len(self.ids) - len(self._free)
+        return len(self.ids) - self._reserved - len(self._free)
 
     def slots(self) -> Iterator[int]:
         """Yield every slot in use."""
@@ -115,29 +118,40 @@ class InFlight:
         self.put(slot, message)
         return slot
 
+    def reserve(self, count: int) -> None:
+        """Make room for so many more messages at once: columns that grow step by step leave holes in memory."""
+        self._reserved += count
+        self.ids.extend([""] * count)
+        for name in COLUMNS:
+            column = getattr(self, name)
+            column.frombytes(bytes(column.itemsize * count))
+
     def extend(
         self,
         account: str,
         ids: Sequence[str],
-        columns: dict[str, Sequence[float]],
+        columns: Mapping[str, Sequence[float]],
         traceparents: Sequence[str | None],
     ) -> range:
-        """Give many messages of one account new slots at once; `columns` holds each column's values by name."""
-        first = len(self.ids)
-        slots = range(first, first + len(ids))
-        self.ids.extend(ids)
+        """Give many messages of one account new slots at once; a column that `columns` does not name is 0."""
+        self.reserve(max(0, len(ids) - self._reserved))
+        first = len(self.ids) - self._reserved
+        slots, where = range(first, first + len(ids)), slice(first, first + len(ids))
+        self._reserved -= len(ids)
+        self.ids[where] = ids
         for name, values in columns.items():
-            getattr(self, name).extend(values)
+            column = getattr(self, name)
+            column[where] = array(column.typecode, values)
         self._slots.setdefault(account, {}).update(zip(ids, slots, strict=True))
-        self._traceparents.update((slot, text) for slot, text in zip(slots, traceparents, strict=True) if text)
+        if any(traceparents):
+            self._traceparents.update((slot, text) for slot, text in zip(slots, traceparents, strict=True) if text)
         return slots
 
     def _grow(self) -> int:
-        slot = len(self.ids)
-        self.ids.append("")
-        for name in COLUMNS:
-            getattr(self, name).append(0)
-        return slot
+        if not self._reserved:
+            self.reserve(1)
+        self._reserved -= 1
+        return len(self.ids) - 1 - self._reserved
 
     def get(self, slot: int) -> Message:
         """Return the message of a slot."""
@@ -222,6 +236,7 @@ COLUMNS: Final = (
     "polled_at",
     "due_at",
     "ready_at",
+    "wake_at",
     "demand",
     "polls",
     "status",

@@ -78,7 +78,7 @@ def _answered(message: Message, observed: Observation, report: StatusReport, ter
         status=status,
         seen=message.seen | bit,
         # A status that nobody knows may mean delivered: it keeps a message in flight and proves nothing about when.
-        in_flight_at=observed.started_at if _proves_in_flight(status) else message.in_flight_at,
+        in_flight_at=message.in_flight_at if status is Status.UNKNOWN or status.final else observed.started_at,
         answered_at=observed.arrived_at,
         other_at=observed.arrived_at,
         polls=message.polls + 1,
@@ -91,10 +91,6 @@ def _answered(message: Message, observed: Observation, report: StatusReport, ter
     else:
         return Transition(message=now, seen=seen, anomalies=anomalies)
     return Transition(message=now, seen=seen, ending=ending, anomalies=anomalies + report.anomalies)
-
-
-def _proves_in_flight(status: Status) -> bool:
-    return status in {Status.SCHEDULED, Status.PROCESSING}
 
 
 def _oddities(message: Message, status: Status) -> tuple[Anomaly, ...]:

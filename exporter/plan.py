@@ -12,7 +12,7 @@ from exporter.due import DueQueue, Lane
 from exporter.in_flight import FREE, UNSTORED, Cohort, InFlight
 from exporter.lifecycle import Terms
 from exporter.meters import PollMeter
-from exporter.schedule import Pace, first_due, gap, next_due, retry_due
+from exporter.schedule import Pace, dues, first_due, gap, gaps, next_due, retry_due
 
 
 class PollingRule(msgspec.Struct, frozen=True):
@@ -89,6 +89,16 @@ class Plan:
         ttl, timeout = in_flight.ttl[slot], self._pace(slot).timeout
         return in_flight.sent_at[slot] + (timeout if ttl != ttl else min(timeout, ttl + self.graces.ttl_seconds))  # noqa: PLR0124
 
+    def deadlines(self, slots: range) -> list[float]:
+        """Return `deadline_at` of many messages of one account and channel, which lie side by side."""
+        timeout, grace = self._pace(slots.start).timeout, self.graces.ttl_seconds
+        ttls = self._in_flight.ttl[slots.start : slots.stop]
+        sent_at = self._in_flight.sent_at[slots.start : slots.stop]
+        return [
+            sent + (timeout if ttl != ttl else min(timeout, ttl + grace))  # noqa: PLR0124
+            for sent, ttl in zip(sent_at, ttls, strict=True)
+        ]
+
     def _pace(self, slot: int) -> Pace:
         """Return how a message is polled; all accounts have the same entries, so a parked message's is any desk's."""
         place = self.place(slot)
@@ -115,6 +125,13 @@ class Plan:
         """Return the age at which a message is judged for the delivery rate."""
         return self._pace(slot).mature
 
+    def welcome(self, slot: int, now: float) -> None:
+        """Have a message wait for its first poll in this process, and let its poller know."""
+        self.enter(slot, now)
+        place = self.place(slot)
+        if place is not None:
+            place[0].wake()
+
     def enter(self, slot: int, now: float) -> None:
         """Have a message wait for its next poll."""
         place = self.place(slot)
@@ -123,6 +140,20 @@ class Plan:
             return
         desk, lane = place
         desk.queue.enter(slot, lane, max(self._due_at(slot, desk, lane), now), now)
+
+    def extend(self, slots: range, deadlines: Sequence[float], now: float) -> None:
+        """Have many messages of one account and channel, which lie side by side, wait for their next polls."""
+        place = self.place(slots.start)
+        if place is None:
+            self.parked += len(slots)
+            return
+        desk, lane = place
+        sent_at = self._in_flight.sent_at[slots.start : slots.stop]
+        polled_at = self._in_flight.polled_at[slots.start : slots.stop]
+        gap_seconds = gaps(lane.pace, sent_at, polled_at)
+        times = zip(sent_at, polled_at, gap_seconds, deadlines, strict=True)
+        due_at = dues(lane.pace, times, desk.budget.answers.aim_seconds)
+        desk.queue.extend(slots, lane, due_at, gap_seconds, now)
         desk.wake()
 
     def _due_at(self, slot: int, desk: Desk, lane: Lane) -> float:

@@ -50,6 +50,7 @@ class _Wire(msgspec.Struct, gc=False):
 
 
 _NOTHING: Final = _Wire()
+_SILENCE: Final = (None,) * 6
 _decode: Final = msgspec.json.Decoder(_Wire).decode
 
 
@@ -113,9 +114,9 @@ def _wire(body: bytes) -> _Wire | Anomaly:
         return Anomaly.WRONG_TYPE if isinstance(error, msgspec.ValidationError) else Anomaly.NOT_JSON
     except ValueError:  # an integer of thousands of digits
         return Anomaly.WRONG_TYPE
-    if wire == _NOTHING:
+    if wire.deliverystatus is None and wire == _NOTHING:
         return Anomaly.NOT_AN_ANSWER
-    return wire if all(_is_number(number) for number in _numbers(wire)) else Anomaly.WRONG_TYPE
+    return wire if _has_numbers_only(wire) else Anomaly.WRONG_TYPE
 
 
 def _id_text(value: str | int) -> str:
@@ -123,20 +124,24 @@ def _id_text(value: str | int) -> str:
     return value if isinstance(value, str) else str(value) if abs(value) < 10**128 else ""
 
 
-def _numbers(wire: _Wire) -> tuple[Decimal | None, ...]:
-    return wire.partscount, wire.cost, wire.rate, wire.rateAmount, wire.billAmount, wire.messagelistId
-
-
-def _is_number(value: Decimal | None) -> bool:
+def _has_numbers_only(wire: _Wire) -> bool:
     """Text such as "NaN" and "Infinity" is a Decimal, and no number."""
-    return value is None or value.is_finite()
+    numbers = (wire.messagelistId, wire.partscount, wire.cost, wire.rate, wire.rateAmount, wire.billAmount)
+    for number in numbers:  # noqa: SIM110 (a generator costs as much as all the rest of an answer)
+        if number is not None and not number.is_finite():
+            return False
+    return True
 
 
 def _report(wire: _Wire, words: StatusWords) -> StatusReport:
     odd: list[Anomaly] = []
+    status, parts = words.status(wire.deliverystatus), _parts(wire.partscount, odd)
+    if (wire.cost, wire.rate, wire.rateAmount, wire.billAmount, wire.fallbacks, wire.extendedStatuses) == _SILENCE:
+        # Most answers are of messages in flight, and say no more.
+        return StatusReport(status=status, parts=parts, anomalies=tuple(odd))
     return StatusReport(
-        status=words.status(wire.deliverystatus),
-        parts=_parts(wire.partscount, odd),
+        status=status,
+        parts=parts,
         cost=_amount(wire.cost, odd),
         fallbacks=_fallbacks(wire.fallbacks, words) if wire.fallbacks else (),
         channels=_channels(wire.extendedStatuses, words) if isinstance(wire.extendedStatuses, dict) else (),

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 
-from exporter.in_flight import Cohort, InFlight
+from exporter.in_flight import FREE, Cohort, InFlight
 from exporter.lifecycle import via
 from exporter.message import Ending, Labels, Message, StatusReport
 from exporter.store import FinishedRow, InFlightRow, ProgressRow
 
 _MATURED: Final = 1
 _LISTED: Final = 2
+_AS_STORED: Final = (
+    *("seq", "sent_at", "accepted_at", "in_flight_at", "answered_at", "other_at"),
+    *("polls", "status", "seen"),
+)
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -133,50 +139,27 @@ class Loading:
     def __init__(self, in_flight: InFlight) -> None:
         """Take the empty columns."""
         self._in_flight = in_flight
-        self._numbers: dict[tuple[str, str, str], int] = {}
 
-    def add(self, rows: list[tuple[object, ...]]) -> list[int]:
-        """Take in rows (all of InFlightRow's columns); returns the slots they got."""
-        slots: list[int] = []
-        for account in dict.fromkeys(row[1] for row in rows):
-            slots += self._add_account(str(account), [row for row in rows if row[1] == account])
-        return slots
+    def add(self, rows: list[tuple[object, ...]]) -> list[range]:
+        """Take in rows (all of InFlightRow's columns); returns the slots they got, by account and channel."""
+        groups: dict[tuple[object, object], list[tuple[object, ...]]] = defaultdict(list)
+        for row in rows:
+            groups[row[1], row[3]].append(row)
+        return [self._extend(str(account), str(channel), group) for (account, channel), group in groups.items()]
 
-    def _add_account(self, account: str, rows: list[tuple[object, ...]]) -> range:
-        column = dict(zip(InFlightRow._fields, zip(*rows, strict=True), strict=True))
-        blank = (0,) * len(rows)
-        matured, listed = column["matured"], column["listed"]
-        answered, other = column["answered_at"], column["other_at"]
-        shared = zip(column["account"], column["channel"], column["labels"], strict=True)
-        return self._in_flight.extend(
-            account,
-            column["id"],
-            {
-                "seq": column["seq"],
-                "cohort": [self._number(key) for key in shared],
-                "sent_at": column["sent_at"],
-                "accepted_at": column["accepted_at"],
-                "ttl": [math.nan if ttl is None else ttl for ttl in column["ttl"]],
-                "in_flight_at": column["in_flight_at"],
-                "answered_at": answered,
-                "other_at": other,
-                "polled_at": list(map(max, answered, other)),
-                "due_at": (-1.0,) * len(rows),
-                "ready_at": blank,
-                "demand": blank,
-                "polls": column["polls"],
-                "status": column["status"],
-                "seen": column["seen"],
-                "flags": [a * _MATURED | b * _LISTED for a, b in zip(matured, listed, strict=True)],
-                "failures": blank,
-                "stage": blank,
-            },
-            column["traceparent"],
-        )
-
-    def _number(self, key: tuple[str, str, str]) -> int:
-        number = self._numbers.get(key)
-        if number is None:
-            account, channel, labels = key
-            number = self._numbers[key] = self._in_flight.cohorts.number(Cohort(account, channel, labels_of(labels)))
-        return number
+    def _extend(self, account: str, channel: str, rows: list[tuple[object, ...]]) -> range:
+        column: dict[str, tuple[Any, ...]] = dict(zip(InFlightRow._fields, zip(*rows, strict=True), strict=True))
+        numbers = {
+            text: self._in_flight.cohorts.number(Cohort(account, channel, labels_of(text)))
+            for text in set(column["labels"])
+        }
+        flags = [a * _MATURED | b * _LISTED for a, b in zip(column["matured"], column["listed"], strict=True)]
+        made: dict[str, Sequence[float]] = {
+            "cohort": [numbers[text] for text in column["labels"]],
+            "ttl": [math.nan if ttl is None else ttl for ttl in column["ttl"]],
+            "polled_at": list(map(max, column["answered_at"], column["other_at"])),
+            "due_at": (FREE,) * len(rows),
+            "flags": flags,
+        }
+        stored = {name: column[name] for name in _AS_STORED}
+        return self._in_flight.extend(account, column["id"], stored | made, column["traceparent"])

@@ -63,12 +63,13 @@ class Tracker:
         self.aging.enter(slot, now)
         if not self.in_flight.ended(slot):
             self.in_flight.due_at[slot] = FREE
-            self.plan.enter(slot, now)
+            self.plan.welcome(slot, now)
 
-    def resume(self, slot: int, now: float) -> None:
-        """Go on with a message that was in flight when the process started."""
-        self.aging.enter(slot, now)
-        self.plan.enter(slot, now)
+    def resume(self, slots: range, now: float) -> None:
+        """Go on with messages of one account and channel, side by side, that an earlier process tracked."""
+        deadlines = self.plan.deadlines(slots)
+        self.aging.extend(slots, self._nexts_at(slots, deadlines), now)
+        self.plan.extend(slots, deadlines, now)
 
     def look_again(self) -> None:
         """Follow a new configuration: what time does to a message may come sooner than it did."""
@@ -151,6 +152,16 @@ class Tracker:
         if self.in_flight.matured(slot):
             return at
         return min(at, self.in_flight.sent_at[slot] + self.plan.mature_seconds(slot))
+
+    def _nexts_at(self, slots: range, deadlines: list[float]) -> list[float]:
+        """Return `_next_at` of many messages, none of which was to be given up yet in this process."""
+        patience = 0.0 if self.plan.place(slots.start) is None else UNOBSERVED_AFTER_SECONDS
+        mature_seconds, matured = self.plan.mature_seconds(slots.start), self.in_flight.matured
+        sent_at = self.in_flight.sent_at
+        return [
+            deadline + patience if matured(slot) else min(deadline + patience, sent_at[slot] + mature_seconds)
+            for slot, deadline in zip(slots, deadlines, strict=True)
+        ]
 
     def _given_up_at(self, slot: int) -> float:
         """A parked message is abandoned at its deadline; another is given up a day later, if nobody can be asked."""

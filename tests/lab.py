@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
-import selectors
-import threading
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from exporter import settings, view
 from exporter.admission import Admitted, Offer
@@ -16,146 +13,29 @@ from exporter.core import Core
 from exporter.intake.listed import Listed
 from exporter.message import Failure, Observation, PollResult, Reading, StatusReport
 from exporter.reading import StatusWords, read
-from exporter.store import Batch, FinishedRow, InFlightRow, Store, StoreError, TotalRow, WindowRow
 from exporter.store.memory import MemoryStore
 from exporter.store.sqlite import SqliteStore
 from exporter.store.writer import Writer
 from exporter.totals import Totals
 from exporter.window import Windows
+from tests.virtual_time import HandClock
+from tests.weak_store import WeakStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
     from types import TracebackType
 
-P = ParamSpec("P")
+    from exporter.clock import Clock
+
 T = TypeVar("T")
-START = 1_800_000_000.0
-DAY = 86_400.0
 
 
-class HandClock:
-    """A clock that stands until a test moves it."""
-
-    def __init__(self) -> None:
-        self.at = START
-
-    def now(self) -> float:
-        return self.at
-
-
-class _NeverWaits(selectors.DefaultSelector):
-    """Instead of waiting for a timer, the loop's time jumps to it; only threads at work are waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.jumped = 0.0
-        self.jobs = 0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self.jobs or (timeout is not None and timeout <= 0):
-            return super().select(timeout)
-        events = super().select(5 if timeout is None else 0)
-        if not events:
-            if timeout is None:
-                raise RuntimeError("everybody waits, and nothing will ever happen")
-            self.jumped += timeout
-        return events
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop in which sleeping takes no time."""
-
-    def __init__(self) -> None:
-        self._never_waits = _NeverWaits()
-        super().__init__(self._never_waits)
-
-    def time(self) -> float:
-        return super().time() + self._never_waits.jumped
-
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # noqa: ANN401
-        self._never_waits.jobs += 1
-        future: asyncio.Future[T] = super().run_in_executor(executor, func, *args)  # type: ignore[arg-type]
-        future.add_done_callback(self._job_done)
-        return future
-
-    def _job_done(self, _: asyncio.Future[T]) -> None:
-        self._never_waits.jobs -= 1
-
-
-def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run an async test in a loop in which sleeping takes no time."""
-
-    @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-            runner.run(test(*args, **kwargs))
-
-    return run
-
-
-class WeakStore:
-    """A store whose commits fail or wait when a test says so."""
-
-    def __init__(self, store: Store) -> None:
-        self.fails = 0
-        """So many commits fail before they change anything."""
-        self.fails_late = 0
-        """So many commits fail after they have become durable."""
-        self.open = threading.Event()
-        """Commits wait while it is cleared."""
-        self.open.set()
-        self.entered = threading.Event()
-        """Set when a commit begins."""
-        self.batches: list[Batch] = []
-        """What each attempt was given."""
-        self._store = store
-
-    def commit(self, batch: Batch) -> None:
-        self.batches.append(batch)
-        self.entered.set()
-        self.open.wait(10)
-        if self.fails:
-            self.fails -= 1
-            raise StoreError("the disk is full")
-        self._store.commit(batch)
-        if self.fails_late:
-            self.fails_late -= 1
-            raise StoreError("the disk went away")
-
-    def in_flight(self, chunk: int) -> Iterator[list[InFlightRow | tuple[object, ...]]]:
-        return self._store.in_flight(chunk)
-
-    def last_seq(self) -> int:
-        return self._store.last_seq()
-
-    def totals(self) -> Iterator[TotalRow]:
-        return self._store.totals()
-
-    def windows(self) -> Iterator[WindowRow]:
-        return self._store.windows()
-
-    def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        return self._store.remembered(keys)
-
-    def finished(self, account: str, message_id: str) -> FinishedRow | None:
-        return self._store.finished(account, message_id)
-
-    def relist(self, listed: Collection[tuple[str, str]]) -> None:
-        self._store.relist(listed)
-
-    def forget(self, before: float, limit: int) -> int:
-        return self._store.forget(before, limit)
-
-    def close(self) -> None:
-        self._store.close()
-
-
-def account(name: str = "main", **more: object) -> dict[str, object]:
+def account(name: str = "main", **more: Any) -> dict[str, object]:  # noqa: ANN401
     return {"name": name, "auth": {"method": "header", "api_key": "key"}, **more}
 
 
-def config(**given: object) -> Config:
+def config(**given: Any) -> Config:  # noqa: ANN401
     """Return a configuration of one account, in which new series show their value at once."""
     return Config.model_validate({"accounts": [account()], "zero_hold": "0s", **given})
 
@@ -163,9 +43,11 @@ def config(**given: object) -> Config:
 class Lab:
     """One exporter without its edges; kill and start it as often as you like, its store stays."""
 
-    def __init__(self, path: Path | None = None, **given: object) -> None:
+    def __init__(self, path: Path | None = None, **given: Any) -> None:  # noqa: ANN401
         """Keep the store in memory, or in a file of this folder; `given` are settings of the configuration."""
         self.clock = HandClock()
+        self.runs_by: Clock | None = None
+        """Another clock for the core, in tests that poll."""
         self.given = given
         self.core: Core
         self.store: WeakStore
@@ -190,7 +72,7 @@ class Lab:
         writer = Writer(self.store)
         totals = Totals(settings.layout(now), await writer.call(lambda store: list(store.totals())))
         windows = Windows(now.window, await writer.call(lambda store: list(store.windows())))
-        self.core = Core(now, self.clock, writer, totals, windows)
+        self.core = Core(now, self.runs_by or self.clock, writer, totals, windows)
         await self.core.load()
         self.words = StatusWords(now.status_aliases)
         self._committing = asyncio.create_task(self.core.committer.run())
@@ -202,18 +84,18 @@ class Lab:
         await asyncio.gather(self._committing, return_exceptions=True)
         await self.core.writer.close()
 
-    async def restart(self, **changes: object) -> None:
+    async def restart(self, **changes: Any) -> None:  # noqa: ANN401
         """Die and come back, maybe with other settings."""
         await self.kill()
         self.given |= changes
         await self.start()
 
-    def reload(self, **changes: object) -> None:
+    def reload(self, **changes: Any) -> None:  # noqa: ANN401
         """Follow other settings without a restart."""
         self.given |= changes
         self.core.follow(config(**self.given))
 
-    async def become(self, how: str, **changes: object) -> None:
+    async def become(self, how: str, **changes: Any) -> None:  # noqa: ANN401
         """Take other settings by "reload" or "restart"."""
         if how == "restart":
             await self.restart(**changes)
@@ -228,23 +110,30 @@ class Lab:
 
     async def settle(self) -> None:
         """Return once everything is stored and shown."""
-        done, _ = await asyncio.wait(
-            {self._committing, asyncio.ensure_future(self.core.committer.stored())},
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        for task in done:
-            task.result()
+        stored = asyncio.create_task(self.core.committer.stored())
+        try:
+            await asyncio.wait({self._committing, stored}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stored.cancel()
+        if self._committing.done():
+            self._committing.result()
 
     def background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin some work beside the test."""
         return asyncio.create_task(work)
 
-    async def until(self, holds: Callable[[], bool]) -> None:
-        """Let the others work until something holds."""
+    async def wait(self, seconds: float) -> None:
+        """Let the others work for so long."""
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(seconds, over.set_result, None)
+        await over
+
+    async def until(self, holds: Callable[[], bool], every: float = 0.05) -> None:
+        """Let the others work until something holds, looking every so many seconds."""
         for _ in range(10_000):
             if holds():
                 return
-            await asyncio.sleep(0.001)
+            await self.wait(every)
         raise AssertionError("it never came to hold")
 
     def advance(self, seconds: float) -> None:
@@ -257,7 +146,7 @@ class Lab:
         offers = [Offer(id=each, account=account, **fields) for each in ids]
         return await self.core.admission.offer(offers, source)
 
-    def answer(self, message_id: str, status: str, *, account: str = "main", took: float = 0.0, **more: object) -> None:
+    def answer(self, message_id: str, status: str, *, account: str = "main", took: float = 0.0, **more: Any) -> None:  # noqa: ANN401
         """Poll a message, and be answered 200 with this status and fields; `took` seconds pass meanwhile."""
         body = json.dumps({"messageId": message_id, "deliverystatus": status, **more}).encode()
         self.observe(message_id, read(200, body, message_id, self.words), account=account, took=took)
@@ -286,7 +175,7 @@ class Lab:
         desk.meter.count(result, started_at, now, understood=understood)
         if not core.in_flight.ended(slot):
             core.in_flight.polled_at[slot] = now
-            core.in_flight.failures[slot] = 0 if understood else 1
+            core.in_flight.failures[slot] = 0 if understood else min(255, core.in_flight.failures[slot] + 1)
             core.plan.enter(slot, now)
 
     def slot(self, message_id: str, account: str = "main") -> int:
@@ -296,7 +185,7 @@ class Lab:
 
     def samples(self) -> list[tuple[str, dict[str, str], float]]:
         """Return what a scrape shows now."""
-        families = view.snapshot(self.core, self.clock.at).collect()
+        families = view.snapshot(self.core, self.core.clock.now()).collect()
         return [(sample.name, sample.labels, sample.value) for family in families for sample in family.samples]
 
     def shown(self, name: str, **labels: str) -> float | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.admission import FullError, Offer
-from tests.lab import DAY, START, Lab, account, in_virtual_time
+from tests.lab import Lab, account
+from tests.virtual_time import DAY, START, in_virtual_time
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ import pytest
 
 from exporter import view
 from exporter.budget import Pause
-from tests.lab import Lab, account, in_virtual_time
+from tests.lab import Lab, account
+from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,7 +145,7 @@ async def test_an_account_that_is_added_while_the_store_does_not_work_is_paused_
 async def test_a_message_that_ends_before_its_acceptance_is_stored_is_counted_once(tmp_path: Path) -> None:
     async with Lab(tmp_path) as lab:
         taking = lab.background(lab.offer("m1", channel="sms"))
-        await lab.until(lambda: lab.core.in_flight.find("main", "m1") is not None)
+        await lab.until(lambda: lab.core.in_flight.find("main", "m1") is not None, every=0.0)
         lab.core.tracker.abandon(lab.slot("m1"))
         await taking
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""What may be a label value: known or configured, capped at a time, otherwise `other`; and all of it across a restart."""
+"""What may be a label value: known or configured, capped at a time, otherwise `other`; also across a restart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from exporter.labels import LabelLimits, LabelRules
 from exporter.message import CHANNELS
-from tests.lab import DAY, Lab, account, in_virtual_time
+from tests.lab import Lab, account
+from tests.virtual_time import DAY, in_virtual_time
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where a message waits: its polling entry, its first poll and its deadline, and what becomes of it without an account."""
+"""Where a message waits: its polling entry, its first poll, its deadline; and what it does without an account."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab import DAY, START, Lab, account, in_virtual_time
+from tests.lab import Lab, account
+from tests.virtual_time import DAY, START, in_virtual_time
 
 if TYPE_CHECKING:
     from pathlib import Path

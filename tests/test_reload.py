@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab import Lab, account, in_virtual_time
+from tests.lab import Lab, account
+from tests.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HOWS = pytest.mark.parametrize("how", ["reload", "restart"])
-CAMPAIGN = {"campaign": {}}
+CAMPAIGN: dict[str, object] = {"campaign": {}}
 OTP = {"name": "otp-10s", "within": "10s", "target": 0.95}
 
 
@@ -155,7 +156,7 @@ async def test_an_objective_that_is_added_judges_what_is_in_flight(tmp_path: Pat
         lab.answer("m1", "delivered")
         await lab.settle()
         assert lab.shown("objective_messages") == 1
-        assert lab.shown("objective_missed") == 0 or lab.shown("objective_missed") is None
+        assert not lab.shown("objective_missed")
 
 
 @HOWS

@@ -9,7 +9,8 @@ import pytest
 
 from exporter.message import Observation, PollResult, Status, StatusReport
 from exporter.records import Finished
-from tests.lab import DAY, Lab, in_virtual_time
+from tests.lab import Lab
+from tests.virtual_time import DAY, in_virtual_time
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from exporter.store import WindowRow
 from exporter.window import WindowKey, Windows
-from tests.lab import START
+from tests.virtual_time import START
 
 COST: WindowKey = ("cost", ("main", "sms", "USD"))
 HOUR = 3_600.0

@@ -106,6 +106,10 @@ class Store(Protocol):
         """Yield every message in flight, by sequence number, in lists of at most `chunk` rows."""
         ...
 
+    def count(self) -> int:
+        """Count the messages in flight."""
+        ...
+
     def last_seq(self) -> int:
         """Return the highest sequence number ever given out, 0 in a new store."""
         ...

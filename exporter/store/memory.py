@@ -29,6 +29,10 @@ class MemoryStore:
         for start in range(0, len(rows), chunk):
             yield [*rows[start : start + chunk]]
 
+    def count(self) -> int:
+        """Count the messages in flight."""
+        return len(self._in_flight)
+
     def last_seq(self) -> int:
         """Return the highest sequence number ever given out, 0 in a new store."""
         return self._last_seq

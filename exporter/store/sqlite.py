@@ -40,6 +40,10 @@ class SqliteStore:
             last = rows[-1][0]
             yield [*rows]
 
+    def count(self) -> int:
+        """Count the messages in flight."""
+        return int(self._database.read(sql.COUNT)[0][0])
+
     def last_seq(self) -> int:
         """Return the highest sequence number ever given out, 0 in a new store."""
         return int(self._database.read(sql.LAST_SEQ)[0][0])

@@ -63,6 +63,7 @@ REMOVE_IN_FLIGHT: Final = "DELETE FROM in_flight WHERE seq IN (SELECT value FROM
 NUMBER_UP_TO: Final = "UPDATE numbering SET last_seq = max(last_seq, ?)"
 FORGET_WINDOWS: Final = "DELETE FROM windows WHERE slice_at < ?"
 
+COUNT: Final = "SELECT count(*) FROM in_flight"
 LAST_SEQ: Final = "SELECT last_seq FROM numbering"
 IN_FLIGHT_AFTER: Final = """
     SELECT seq, account, id, channel, labels, sent_at, accepted_at, ttl, traceparent, listed,

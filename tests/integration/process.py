@@ -14,7 +14,7 @@ from typing import Final
 
 import aiohttp
 
-from tests.integration.scrape import Scrape, openmetrics, text_format
+from tests.integration.scrape import Scrape, text_format
 
 ROOT: Final = Path(__file__).parents[2]
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
@@ -31,6 +31,7 @@ class Exporter:
         self.lines: list[str] = []
         self._session = session
         self._news = asyncio.Condition()
+        self._over = False
         self._reading = asyncio.create_task(self._read(), name="log")
 
     async def _read(self) -> None:
@@ -39,6 +40,7 @@ class Exporter:
         async for line in self.process.stderr:
             await self._tell(line.decode().rstrip("\n"))
         await self.process.wait()
+        self._over = True
         await self._tell()
 
     async def _tell(self, *lines: str) -> None:
@@ -51,14 +53,14 @@ class Exporter:
         """Everything it logged so far."""
         return "\n".join(self.lines)
 
-    async def logged(self, text: str, since: int = 0) -> str:
-        """Wait for a line that contains the text, from line `since` on; fail when the process ends without it."""
+    async def logged(self, text: str) -> str:
+        """Wait for a line that contains the text; fail when the process ends without it."""
 
         def found() -> str | None:
-            return next((line for line in self.lines[since:] if text in line), None)
+            return next((line for line in self.lines if text in line), None)
 
         async with asyncio.timeout(PATIENCE_SECONDS), self._news:
-            await self._news.wait_for(lambda: found() is not None or self.process.returncode is not None)
+            await self._news.wait_for(lambda: found() is not None or self._over)
         line = found()
         if line is None:
             raise AssertionError(f"it ended without {text!r}:\n{self.log}")
@@ -86,10 +88,6 @@ class Exporter:
     async def scrape(self) -> Scrape:
         """Return what /metrics says."""
         return text_format((await self.get("/metrics"))[1])
-
-    async def scrape_openmetrics(self) -> Scrape:
-        """Return what /metrics says in OpenMetrics."""
-        return openmetrics((await self.get("/metrics", accept=OPENMETRICS))[1])
 
     async def shows(self, condition: Callable[[Scrape], bool], seconds: float = PATIENCE_SECONDS) -> Scrape:
         """Scrape until the condition holds."""

@@ -1,14 +1,16 @@
-"""Runs the exporter as `serve` does and kills it inside a commit: python -m tests.integration.crashing POINT COMMIT.
+"""Runs the exporter as `serve` does, and stops the store's thread inside a commit, so that it can be killed there.
 
-POINT is where in the commit ("begun", "written", "committed"), COMMIT which one that gets there is the last.
+python -m tests.integration.halting POINT COMMIT: POINT is where in the commit ("begun", "written", "committed"), COMMIT
+which one that gets there is the last. Everything else goes on, scrapes too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import signal
 import sys
+import threading
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,16 +28,18 @@ if TYPE_CHECKING:
     from exporter.config import Config, StoreConfig
     from exporter.store import Store
 
+HALTED: Final = "halted inside a commit"
 _FILE: Final = Path("config.yaml")
 
 
-def fuse(point: str, last: int) -> Callable[[str], None]:
-    """Return a hook that kills this process when the last commit gets to the point."""
+def halt_at(point: str, last: int) -> Callable[[str], None]:
+    """Return a hook that says so and never returns when the last commit gets to the point."""
     commits = count(1)
 
     def pass_by(here: str) -> None:
         if here == point and next(commits) == last:
-            os.kill(os.getpid(), signal.SIGKILL)
+            logging.getLogger(__name__).warning(HALTED)
+            threading.Event().wait()
 
     return pass_by
 
@@ -45,10 +49,10 @@ def _load() -> Config:
 
 
 async def main(point: str, last: int) -> None:
-    """Serve on a free port until the fuse blows."""
+    """Serve on a free port until somebody kills this process."""
 
     def open_store(config: StoreConfig) -> Store:
-        return SqliteStore(config.path, at=fuse(point, last))
+        return SqliteStore(config.path, at=halt_at(point, last))
 
     app = App(_load(), _load, open_store)
     await serve(app, SystemClock(), Address("127.0.0.1", 0), lifecycle_enabled=False)

@@ -1,0 +1,113 @@
+"""What the exporter costs while nothing happens: `serve` with the example configuration, beside bare imports."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from bench.processes import cpu_seconds, resident_bytes
+from bench.table import Row, Target
+
+_EXAMPLE: Final = Path(__file__).parents[1] / "config.example.yaml"
+_BARE: Final = "import aiohttp, uvloop, msgspec, prometheus_client, yaml; print('ready', flush=True); input()"
+_STARTS: Final = 5
+_IDLE_SECONDS: Final = 20.0
+_LONGEST_START_SECONDS: Final = 10.0
+
+
+def _exporter(port: int, folder: str) -> subprocess.Popen[str]:
+    """Start the exporter with the example's settings, its store in a folder that goes away."""
+    text = _EXAMPLE.read_text().replace("path: smsbat-exporter.db", f"path: {folder}/state.db")
+    config = Path(folder) / "config.yaml"
+    config.write_text(text)
+    address = f"127.0.0.1:{port}"
+    return subprocess.Popen(  # noqa: S603 (itself)
+        [sys.executable, "-m", "exporter", "serve", f"--config.file={config}", f"--web.listen-address={address}"],
+        env=os.environ | {"SMSBAT_API_KEY": "x"},
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def _bare() -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", _BARE]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 (itself)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(port: int) -> None:
+    deadline = time.perf_counter() + _LONGEST_START_SECONDS
+    while time.perf_counter() < deadline:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=1) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.005)
+    raise TimeoutError("the exporter did not become ready")
+
+
+def _start_exporter(folder: str) -> tuple[subprocess.Popen[str], float]:
+    """Start it; returns it with the seconds until it was ready."""
+    port = _free_port()
+    began = time.perf_counter()
+    process = _exporter(port, folder)
+    _wait_until_ready(port)
+    return process, time.perf_counter() - began
+
+
+def _start_bare() -> tuple[subprocess.Popen[str], float]:
+    """Start a Python that only imports the libraries; returns it with the seconds until it has."""
+    began = time.perf_counter()
+    process = _bare()
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process, time.perf_counter() - began
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+
+
+def _cpu_share(process: subprocess.Popen[str]) -> float:
+    before = cpu_seconds(process.pid)
+    time.sleep(_IDLE_SECONDS)
+    return (cpu_seconds(process.pid) - before) / _IDLE_SECONDS
+
+
+def rows() -> Iterator[Row]:
+    """Measure: several starts of each, one after the other, then one exporter at rest."""
+    name = "bare Python with the libraries"
+    ours: list[tuple[float, float]] = []
+    bare: list[tuple[float, float]] = []
+    for _ in range(_STARTS):
+        with tempfile.TemporaryDirectory() as folder:
+            for start, found in ((_start_exporter(folder), ours), (_start_bare(), bare)):
+                process, seconds = start
+                found.append((seconds, resident_bytes(process.pid) / 2**20))
+                _end(process)
+    for place, what, unit, limit in ((0, "time to ready", "s", 0.6), (1, "memory at rest", "MiB", 56.0)):
+        mine, other = (median(run[place] for run in runs) for runs in (ours, bare))
+        yield Row(what, mine, name, other, unit, Target("measured", "<=", limit))
+    with tempfile.TemporaryDirectory() as folder:
+        process, other_process = _start_exporter(folder)[0], _start_bare()[0]
+        share, other = _cpu_share(process), _cpu_share(other_process)
+        _end(process)
+        _end(other_process)
+    yield Row("CPU at rest", share, name, other, "%", Target("measured", "<=", 0.005))

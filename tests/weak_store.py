@@ -1,0 +1,71 @@
+"""A store around another one, whose commits fail or wait when a test says so."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from exporter.store import Batch, FinishedRow, InFlightRow, Store, StoreError, TotalRow, WindowRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+
+class WeakStore:
+    """A store whose commits fail or wait when a test says so."""
+
+    def __init__(self, store: Store) -> None:
+        self.fails = 0
+        """So many commits fail before they change anything."""
+        self.fails_late = 0
+        """So many commits fail after they have become durable."""
+        self.open = threading.Event()
+        """Commits wait while it is cleared."""
+        self.open.set()
+        self.entered = threading.Event()
+        """Set when a commit begins."""
+        self.batches: list[Batch] = []
+        """What each attempt was given."""
+        self._store = store
+
+    def commit(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        self.entered.set()
+        self.open.wait(10)
+        if self.fails:
+            self.fails -= 1
+            raise StoreError("the disk is full")
+        self._store.commit(batch)
+        if self.fails_late:
+            self.fails_late -= 1
+            raise StoreError("the disk went away")
+
+    def in_flight(self, chunk: int) -> Iterator[list[InFlightRow | tuple[object, ...]]]:
+        return self._store.in_flight(chunk)
+
+    def count(self) -> int:
+        return self._store.count()
+
+    def last_seq(self) -> int:
+        return self._store.last_seq()
+
+    def totals(self) -> Iterator[TotalRow]:
+        return self._store.totals()
+
+    def windows(self) -> Iterator[WindowRow]:
+        return self._store.windows()
+
+    def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        return self._store.remembered(keys)
+
+    def finished(self, account: str, message_id: str) -> FinishedRow | None:
+        return self._store.finished(account, message_id)
+
+    def relist(self, listed: Collection[tuple[str, str]]) -> None:
+        self._store.relist(listed)
+
+    def forget(self, before: float, limit: int) -> int:
+        return self._store.forget(before, limit)
+
+    def close(self) -> None:
+        self._store.close()
