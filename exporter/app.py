@@ -34,6 +34,7 @@ _TICK_SECONDS: Final = 1.0
 _FORGET_EVERY_TICKS: Final = 60
 _FORGET_AT_ONCE: Final = 5_000
 _FOLLOW_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 5.0
 _LAST_COMMIT_SECONDS: Final = 3.0
 
 
@@ -52,6 +53,7 @@ class App:
         self._listed: Listed | None = None
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self._following: asyncio.Task[None] | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Gets the exception of a part that must not end and did."""
 
@@ -92,12 +94,14 @@ class App:
             await self._crew.stop()
         core.committer.stop()
         committing, *others = self._tasks
+        if self._following is not None:
+            others.append(self._following)
         done, _ = await asyncio.wait({committing}, timeout=_LAST_COMMIT_SECONDS)
         if not done:
             _log.error("the store does not take the last changes; what nobody was told of is lost")
         for task in (committing, *others):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(committing, *others, return_exceptions=True)
         if done:
             await core.writer.close()
 
@@ -160,11 +164,12 @@ class App:
             self.failed.set_exception(error)
 
     def _follow_listed(self, listed: Listed, config: Config) -> asyncio.Task[None]:
-        """Follow the listed messages beside everything else: a store that does not work must not hold up the rest."""
-        task = asyncio.create_task(listed.follow(config), name="listed messages")
-        task.add_done_callback(_log_failure)
-        self._tasks.append(task)
-        return task
+        """Follow the listed messages beside everything else, the newest list only."""
+        if self._following is not None:
+            self._following.cancel()
+        self._following = asyncio.create_task(_follow(listed, config), name="listed messages")
+        self._following.add_done_callback(self._watch)
+        return self._following
 
     async def _tick(self, core: Core) -> None:
         """Do once a second what time asks for."""
@@ -187,9 +192,16 @@ class App:
             _log.warning("finished messages could not be forgotten", extra=fields(why=str(error)))
 
 
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("the listed messages could not be followed", extra=fields(why=str(error)))
+async def _follow(listed: Listed, config: Config) -> None:
+    """Follow a list until that is done: a store that does not work delays it, and holds up nothing else."""
+    while True:
+        try:
+            await listed.follow(config)
+        except StoreError as error:
+            _log.error("the listed messages cannot be followed yet", extra=fields(why=str(error)))
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _unchangeable(old: Config, new: Config) -> list[str]:

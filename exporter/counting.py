@@ -76,6 +76,7 @@ class Counting:
         after = transition.message
         account, channel = after.account, after.channel
         for status in transition.seen:
+            self.rules.touch((account, channel), after.answered_at)
             tally.count(metrics.STATUS, account, channel, status.label)
         for anomaly in transition.anomalies:
             tally.count(metrics.ANOMALIES, account, anomaly.value)
@@ -93,9 +94,11 @@ class Counting:
         self._move(tally, message, -1)
         tally.count(metrics.ABANDONED, message.account, message.channel)
 
-    def matured(self, tally: Tally, message: Message, result: Maturity) -> None:
+    def matured(self, tally: Tally, message: Message, result: Maturity, now: float) -> None:
         """Count a message for the delivery rate."""
-        tally.count(metrics.MATURED, *self._set(message), result.value)
+        labels = self._set(message)
+        self.rules.touch(labels, now)
+        tally.count(metrics.MATURED, *labels, result.value)
         tally.note(WINDOW_MATURED, message.account, message.channel, result.value)
 
     def _move(self, tally: Tally, message: Message, by: int) -> None:

@@ -186,6 +186,8 @@ class Poller:
             response = await self._client.get(message_id, started_at)
         except asyncio.CancelledError:
             if in_flight.seq[slot] == seq:
+                # Asked, and not told: soon again, and not within a second.
                 in_flight.polled_at[slot] = self._clock.now()
+                in_flight.failures[slot] = max(1, in_flight.failures[slot])
             raise
         return _Call(slot, seq, message_id, started_at, self._clock.now(), response)

@@ -120,7 +120,7 @@ class Tracker:
     def _end(self, slot: int, message: Message, ending: Ending) -> None:
         changes = self._committer.changes
         if not message.matured:
-            self.counting.matured(changes.tally, message, matured_by(ending.outcome))
+            self.counting.matured(changes.tally, message, matured_by(ending.outcome), ending.at)
         changes.finished.append(finished_row(message, ending, self.counting.currencies.get(message.account)))
         self._ended[self.in_flight.seq[slot]] = ending.outcome
         self._remove(slot)
@@ -180,7 +180,7 @@ class Tracker:
     def _mature(self, slot: int, now: float) -> None:
         message = self.in_flight.get(slot)
         self.counting.matured(
-            self._committer.changes.tally, message, maturity(message, now, self.plan.gap_seconds(slot))
+            self._committer.changes.tally, message, maturity(message, now, self.plan.gap_seconds(slot)), now
         )
         self.in_flight.mature(slot)
         self._committer.changes.progressed[slot] = None
