@@ -42,8 +42,12 @@ class Aging:
         sent_at = in_flight.sent_at[where]
         stages = [bisect_right(_SECONDS, now - sent) for sent in sent_at]
         birthdays = [sent + _BIRTHDAYS[stage] for sent, stage in zip(sent_at, stages, strict=True)]
+        firsts = [
+            (one if one < other else other) // 1.0 + 1.0  # noqa: FURB136 (`min` takes twice as long)
+            for one, other in zip(birthdays, next_at, strict=True)
+        ]
         in_flight.stage[where] = array("B", stages)
-        in_flight.wake_at[where] = array("d", [at // 1.0 + 1.0 for at in map(min, birthdays, next_at)])
+        in_flight.wake_at[where] = array("d", firsts)
         for (cohort, stage), count in Counter(zip(in_flight.cohort[where], stages, strict=True)).items():
             self._count(cohort, range(stage), count)
         self._wheel.extend(slots)

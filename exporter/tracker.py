@@ -157,6 +157,8 @@ class Tracker:
         """Return `_next_at` of many messages, none of which was to be given up yet in this process."""
         patience = 0.0 if self.plan.place(slots.start) is None else UNOBSERVED_AFTER_SECONDS
         mature_seconds, matured = self.plan.mature_seconds(slots.start), self.in_flight.matured
+        if all(map(matured, slots)):
+            return [deadline + patience for deadline in deadlines]
         sent_at = self.in_flight.sent_at
         return [
             deadline + patience if matured(slot) else min(deadline + patience, sent_at[slot] + mature_seconds)

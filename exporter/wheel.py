@@ -90,12 +90,12 @@ class _Ordered:
         slots.append(slot)
 
     def extend(self, numbers: Iterable[int], slots: Iterable[int]) -> None:
-        known = self._slots.get
+        known = self._slots
         for number, slot in zip(numbers, slots, strict=True):
-            if (there := known(number)) is None:
-                self.add(number, slot)
+            if number in known:
+                known[number].append(slot)
             else:
-                there.append(slot)
+                self.add(number, slot)
 
     def first(self) -> int | None:
         while self._numbers and self._numbers[0] not in self._slots:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final, get_args
 
@@ -60,6 +59,8 @@ def _message(details: ErrorDetails) -> str:
 
 
 def _unknown_key(path: KeyPath) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 (a quarter of a megabyte that only a mistake needs)
+
     valid = sorted(_section_at(path[:-1]).model_fields)
     key = shown_key(str(path[-1])).rstrip("…").lower().replace("-", "_")
     close = get_close_matches(key, valid, n=1)
