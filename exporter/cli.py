@@ -21,8 +21,6 @@ _COMMANDS: Final = ("serve", "check", "demo", "simulate", "config-schema")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the process's exit code."""
-    # Nobody needs plugins of pydantic's, and looking for them in every installed package costs a megabyte.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(_with_command(given))
     run: Callable[[argparse.Namespace], int] = options.run

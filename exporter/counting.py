@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-import msgspec
-
 from exporter import catalogue as metrics
 from exporter.catalogue import Metric
 from exporter.labels import LabelRules
@@ -23,6 +21,7 @@ from exporter.message import (
     StatusReport,
     Transition,
 )
+from exporter.objectives import Objectives
 from exporter.totals import Key, Tally
 
 WINDOW_MATURED: Final = "matured"
@@ -31,18 +30,7 @@ WINDOW_COST: Final = "cost"
 WINDOW_DELIVERED: Final = "delivered"
 
 SEEN: Final = tuple(status for status in Status if status is not Status.ACCEPTED)
-_NEARLY: Final = 0.9
-_MISSES: Final = frozenset({Outcome.UNDELIVERABLE, Outcome.PERMANENTERROR, Outcome.TIMEOUT})
 _FAILURES: Final = frozenset({Outcome.UNDELIVERABLE, Outcome.PERMANENTERROR})
-
-
-class Objective(msgspec.Struct, frozen=True):
-    """A share of messages that shall be delivered in time; no channels means all."""
-
-    name: str
-    channels: frozenset[str]
-    within: float
-    target: float
 
 
 class Counting:
@@ -51,7 +39,7 @@ class Counting:
     def __init__(
         self,
         rules: LabelRules,
-        objectives: tuple[Objective, ...],
+        objectives: Objectives,
         currencies: Mapping[str, str],
         *,
         histogram_labels: bool,
@@ -65,10 +53,6 @@ class Counting:
     def accepted(self, tally: Tally, message: Message) -> None:
         """Count a message that is taken into tracking."""
         tally.count(metrics.ACCEPTED, *self._set(message))
-        self._move(tally, message, 1)
-
-    def returned(self, tally: Tally, message: Message) -> None:
-        """Count a message that was in flight when the process started."""
         self._move(tally, message, 1)
 
     def advanced(self, tally: Tally, before: Message, transition: Transition) -> None:
@@ -87,7 +71,7 @@ class Counting:
             if after.status is not before.status:
                 self._move(tally, before, -1)
                 self._move(tally, after, 1)
-            self._judge_in_flight(tally, before, after)
+            self.objectives.judge_in_flight(tally, before, after)
 
     def abandoned(self, tally: Tally, message: Message) -> None:
         """Count a message whose tracking is stopped."""
@@ -127,7 +111,7 @@ class Counting:
             tally.note(WINDOW_FALLBACK, message.account, message.channel, ending.fallback.value)
         if ending.report is not None:
             self._book(tally, message, ending, ending.report)
-        self._judge_ended(tally, message, ending)
+        self.objectives.judge_ended(tally, message, ending)
 
     def _book(self, tally: Tally, message: Message, ending: Ending, report: StatusReport) -> None:
         account, channel, outcome = message.account, message.channel, ending.outcome.value
@@ -147,31 +131,6 @@ class Counting:
     def _book_amount(self, tally: Tally, metric: Metric, labels: tuple[str, ...], amount: Amount | None) -> None:
         if amount is not None:
             tally.count(metric, *labels, self.rules.currency(amount.currency), by=amount.value)
-
-    def _of(self, message: Message) -> Iterator[Objective]:
-        return (each for each in self.objectives if not each.channels or message.channel in each.channels)
-
-    def _judge_in_flight(self, tally: Tally, before: Message, after: Message) -> None:
-        """A message is missed once a poll proves it: the one that moves its lower end past `within`."""
-        if after.in_flight_at == before.in_flight_at:
-            return
-        for objective in self._of(after):
-            if not _missed_already(before, objective) and _missed_already(after, objective):
-                self._judge(tally, objective, after, missed=True)
-
-    def _judge_ended(self, tally: Tally, message: Message, ending: Ending) -> None:
-        for objective in self._of(message):
-            if not _missed_already(message, objective):
-                self._judge(tally, objective, message, missed=_missed(objective.within, ending))
-
-    def _judge(self, tally: Tally, objective: Objective, message: Message, *, missed: bool | None) -> None:
-        labels = (message.account, message.channel, objective.name)
-        if missed is None:
-            tally.count(metrics.OBJECTIVE_UNDECIDED, *labels)
-            return
-        tally.count(metrics.OBJECTIVE_JUDGED, *labels)
-        if missed:
-            tally.count(metrics.OBJECTIVE_MISSED, *labels)
 
     def expected_of(self, account: str) -> Iterator[Key]:
         """Yield every counter that an account of the configuration shows from the start."""
@@ -196,10 +155,7 @@ class Counting:
         for way in fallbacks:
             yield metrics.DELIVERY_TIME, (*histogram_set, way)
             yield metrics.DELIVERY_TIME_LOWER, (*histogram_set, way)
-        for objective in self.objectives:
-            if not objective.channels or channel in objective.channels:
-                for metric in (metrics.OBJECTIVE_JUDGED, metrics.OBJECTIVE_MISSED, metrics.OBJECTIVE_UNDECIDED):
-                    yield metric, (account, channel, objective.name)
+        yield from self.objectives.expected(account, channel)
 
 
 def _values(labels: Labels, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -207,18 +163,3 @@ def _values(labels: Labels, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(value for _, value in labels)
     given = dict(labels)
     return tuple(given.get(name, "") for name in names)
-
-
-def _missed_already(message: Message, objective: Objective) -> bool:
-    return message.in_flight_at - message.sent_at >= objective.within
-
-
-def _missed(within: float, ending: Ending) -> bool | None:
-    """Judge an ended message by the contract's rules; None where the polls cannot tell."""
-    if ending.outcome in _MISSES:
-        return True
-    if ending.outcome is not Outcome.DELIVERED:
-        return None
-    if ending.upper_seconds <= within:
-        return False
-    return True if ending.lower_seconds >= within * _NEARLY else None

@@ -70,7 +70,7 @@ class Plan:
         self.parked = 0
         self._in_flight = in_flight
         self._places: list[tuple[Desk, Lane] | None] = []
-        self._random = random.Random()  # noqa: S311 (jitter, no secret)
+        self._random = random.Random()  # noqa: S311  # nosec B311 - jitter is no secret
 
     def place(self, slot: int) -> tuple[Desk, Lane] | None:
         """Return the desk and the lane of a message, None for a parked one."""

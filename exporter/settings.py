@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.budget import Limits
-from exporter.counting import Objective
 from exporter.labels import LabelLimits
+from exporter.objectives import Objective, Objectives
 from exporter.plan import Graces, PollingRule
 from exporter.schedule import Pace
 from exporter.totals import Layout
@@ -25,9 +25,11 @@ def graces(config: Config) -> Graces:
     return Graces(config.not_found_grace, config.ttl_grace)
 
 
-def objectives(config: Config) -> tuple[Objective, ...]:
+def objectives(config: Config) -> Objectives:
     """Return the objectives that messages are judged by."""
-    return tuple(Objective(each.name, frozenset(each.channels), each.within, each.target) for each in config.objectives)
+    return Objectives(
+        tuple(Objective(each.name, frozenset(each.channels), each.within, each.target) for each in config.objectives)
+    )
 
 
 def layout(config: Config) -> Layout:
