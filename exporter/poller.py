@@ -99,6 +99,9 @@ class Poller:
     def _learn(self, response: Response, started_at: float, now: float) -> None:
         """Let the budget and the credentials know how the call went."""
         desk, code = self._desk, response.code
+        if code < 400 and desk.budget.refused is None:
+            desk.budget.finish(started_at, now, code, None)
+            return
         before = desk.budget.paused(now)
         desk.budget.finish(started_at, now, code, retry_after_seconds(response.retry_after, now))
         if code in {401, 403} and self._client.credentials.look_again():
@@ -123,6 +126,7 @@ class Poller:
         now = self._clock.now()
         if self._desk.budget.refused is not None and self._client.credentials.look(now):
             self._desk.budget.resume()
+        self._desk.queue.share(self._desk.budget.per_second, now)
         while (turn := self._take(now)) is not None:
             if self._resting:
                 self._resting.pop().set_result(turn)
@@ -135,7 +139,6 @@ class Poller:
         budget, queue = self._desk.budget, self._desk.queue
         if budget.ready_at(now, spare=False) > now:
             return None
-        queue.share(budget.per_second, now)
         turn = queue.take(now, spare=queue.stretched and budget.ready_at(now, spare=True) <= now)
         if turn is not None:
             budget.start(now)
