@@ -17,6 +17,7 @@ import uvloop
 from bench.configs import config
 from bench.cores import pin
 from bench.polling_server import SENT_BEFORE_SECONDS, message_id
+from exporter.app import collect_seldom
 from exporter.clock import SystemClock
 from exporter.core import Core
 from exporter.crew import Crew
@@ -97,6 +98,7 @@ async def _polled(core: Core, settings: Config, count: int) -> float:
     crew, meter = Crew(core, lambda _: None), core.plan.desks["main"].meter
     clients = crew.clients(settings)
     gc.collect()
+    collect_seldom()
     began = time.perf_counter()
     crew.start(clients, settings)
     while sum(meter.results.values()) < count:  # noqa: ASYNC110 (nobody tells, and the poller must not be slowed)

@@ -40,7 +40,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class AnswerTime:
-    """How long answers take: mean and mean deviation, followed as in RFC 6298."""
+    """How long answers take: mean and mean deviation, followed as in RFC 6298, with gains that waver less."""
 
     __slots__ = ("_deviation", "_mean", "_new")
 
@@ -54,13 +54,13 @@ class AnswerTime:
         if self._new:
             self._mean, self._deviation, self._new = seconds, seconds / 2, False
             return
-        self._deviation += (abs(seconds - self._mean) - self._deviation) / 16
-        self._mean += (seconds - self._mean) / 16
+        self._deviation += (abs(seconds - self._mean) - self._deviation) / 32
+        self._mean += (seconds - self._mean) / 32
 
     @property
     def aim_seconds(self) -> float:
         """How early a poll starts for its answer to arrive in time: what nearly all answers take."""
-        return min(max(self._mean + 4 * self._deviation, _MIN_AIM_SECONDS), _MAX_AIM_SECONDS)
+        return min(max(self._mean + 4.5 * self._deviation, _MIN_AIM_SECONDS), _MAX_AIM_SECONDS)
 
 
 class Budget:

@@ -72,7 +72,7 @@ def _answered(message: Message, observed: Observation, report: StatusReport, ter
     """The first final answer ends a message; one in flight ends it only when asked for after the deadline."""
     status = report.status
     bit = 1 << status
-    anomalies = _oddities(message, status)
+    anomalies = () if status is message.status else _oddities(message, status)
     now = msgspec.structs.replace(
         message,
         status=status,

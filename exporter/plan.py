@@ -85,8 +85,11 @@ class Plan:
 
     def deadline_at(self, slot: int) -> float:
         """Return when a message is asked about for the last time; a parked one is given up then."""
+        return self._deadline_at(slot, self._pace(slot))
+
+    def _deadline_at(self, slot: int, pace: Pace) -> float:
         in_flight = self._in_flight
-        ttl, timeout = in_flight.ttl[slot], self._pace(slot).timeout
+        ttl, timeout = in_flight.ttl[slot], pace.timeout
         return in_flight.sent_at[slot] + (timeout if ttl != ttl else min(timeout, ttl + self.graces.ttl_seconds))  # noqa: PLR0124
 
     def deadlines(self, slots: range) -> list[float]:
@@ -159,7 +162,7 @@ class Plan:
     def _due_at(self, slot: int, desk: Desk, lane: Lane) -> float:
         in_flight = self._in_flight
         sent_at, polled_at = in_flight.sent_at[slot], in_flight.polled_at[slot]
-        aim, deadline_at = desk.budget.answers.aim_seconds, self.deadline_at(slot)
+        aim, deadline_at = desk.budget.answers.aim_seconds, self._deadline_at(slot, lane.pace)
         if in_flight.failures[slot]:
             due_at = retry_due(polled_at, in_flight.failures[slot], self._random.random())
             return due_at if polled_at >= deadline_at else max(min(due_at, deadline_at), polled_at + 1.0)

@@ -77,14 +77,14 @@ def in_flight_row(message: Message, seq: int) -> InFlightRow:
 def progress_row(in_flight: InFlight, slot: int) -> ProgressRow:
     """Return what polling changed about a message."""
     return ProgressRow(
-        seq=in_flight.seq[slot],
-        status=in_flight.status[slot],
-        seen=in_flight.seen[slot],
-        in_flight_at=in_flight.in_flight_at[slot],
-        answered_at=in_flight.answered_at[slot],
-        other_at=in_flight.other_at[slot],
-        matured=in_flight.flags[slot] & _MATURED,
-        polls=in_flight.polls[slot],
+        in_flight.seq[slot],
+        in_flight.status[slot],
+        in_flight.seen[slot],
+        in_flight.in_flight_at[slot],
+        in_flight.answered_at[slot],
+        in_flight.other_at[slot],
+        in_flight.flags[slot] & _MATURED,
+        in_flight.polls[slot],
     )
 
 
