@@ -50,7 +50,8 @@ def everything(lab: Lab) -> dict[tuple[str, str], tuple[Message, int]]:
 def test_a_restart_finds_every_message_as_it_was(offers: list[tuple[dict[str, Any], list[str]]]) -> None:
     @in_virtual_time
     async def run() -> None:
-        both, labels = [account("main"), account("two")], {"campaign": {}, "team": {}}
+        both = [account("main"), account("two")]
+        labels: dict[str, object] = {"campaign": {}, "team": {}}
         async with Lab(accounts=both, labels=labels, not_found_grace="2h") as lab:  # so that none ends
             for number, (offer, steps) in enumerate(offers):
                 await lab.offer(f"m{number}", **offer)
