@@ -51,11 +51,12 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How many calls about the message failed in a row before this one, in this process."""
 
 
-def deadline(message: Message, timeout_seconds: float, ttl_grace_seconds: float) -> float:
-    """Return when the message is asked for the last time: the smaller of timeout and ttl + grace after sending."""
-    if message.ttl is None:
-        return message.sent_at + timeout_seconds
-    return message.sent_at + min(timeout_seconds, message.ttl + ttl_grace_seconds)
+def deadline(sent_at: float, ttl: float, timeout_seconds: float, ttl_grace_seconds: float) -> float:
+    """Return when a message is asked for the last time: the smaller of timeout and ttl + grace after sending.
+
+    `ttl` is seconds, NaN for none.
+    """
+    return sent_at + (timeout_seconds if ttl != ttl else min(timeout_seconds, ttl + ttl_grace_seconds))  # noqa: PLR0124
 
 
 def advance(message: Message, observed: Observation, terms: Terms) -> Transition:

@@ -10,7 +10,7 @@ import msgspec
 from exporter.budget import Budget, Limits
 from exporter.due import DueQueue, Lane
 from exporter.in_flight import FREE, UNSTORED, Cohort, InFlight
-from exporter.lifecycle import Terms
+from exporter.lifecycle import Terms, deadline
 from exporter.meters import PollMeter
 from exporter.schedule import Pace, dues, first_due, gap, gaps, next_due, retry_due
 
@@ -89,8 +89,7 @@ class Plan:
 
     def _deadline_at(self, slot: int, pace: Pace) -> float:
         in_flight = self._in_flight
-        ttl, timeout = in_flight.ttl[slot], pace.timeout
-        return in_flight.sent_at[slot] + (timeout if ttl != ttl else min(timeout, ttl + self.graces.ttl_seconds))  # noqa: PLR0124
+        return deadline(in_flight.sent_at[slot], in_flight.ttl[slot], pace.timeout, self.graces.ttl_seconds)
 
     def deadlines(self, slots: range) -> list[float]:
         """Return `deadline_at` of many messages of one account and channel, which lie side by side."""
