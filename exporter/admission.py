@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -134,7 +135,7 @@ class Admission:
             labels=self._rules.admit(offer.account, channel, offer.labels, now),
             sent_at=sent_at,
             accepted_at=now,
-            ttl=offer.ttl,
+            ttl=math.inf if offer.ttl is None else offer.ttl,
             traceparent=offer.traceparent,
             listed=offer.listed,
         )

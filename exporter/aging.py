@@ -6,7 +6,8 @@ import math
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import repeat
 from typing import Final
 
 from exporter.in_flight import InFlight
@@ -36,21 +37,12 @@ class Aging:
         self._grow_older(slot, now)
         self._wait(slot)
 
-    def extend(self, slots: range, next_at: Sequence[float], now: float) -> None:
-        """Begin with many messages that lie side by side; `next_at` says when something else comes to each."""
-        in_flight, where = self._in_flight, slice(slots.start, slots.stop)
-        sent_at = in_flight.sent_at[where]
-        stages = [bisect_right(_SECONDS, now - sent) for sent in sent_at]
-        birthdays = [sent + _BIRTHDAYS[stage] for sent, stage in zip(sent_at, stages, strict=True)]
-        firsts = [
-            (one if one < other else other) // 1.0 + 1.0  # noqa: FURB136 (`min` takes twice as long)
-            for one, other in zip(birthdays, next_at, strict=True)
-        ]
-        in_flight.stage[where] = array("B", stages)
-        in_flight.wake_at[where] = array("d", firsts)
-        for (cohort, stage), count in Counter(zip(in_flight.cohort[where], stages, strict=True)).items():
+    def resume(self, now: float) -> None:
+        """Go on with all that was in flight before a restart; each still needs its next birthday."""
+        ages = map(now.__sub__, self._in_flight.sent_at)
+        self._in_flight.stage[:] = array("B", map(bisect_right, repeat(_SECONDS), ages))
+        for (cohort, stage), count in Counter(zip(self._in_flight.cohort, self._in_flight.stage, strict=True)).items():
             self._count(cohort, range(stage), count)
-        self._wheel.extend(slots)
 
     def leave(self, slot: int) -> None:
         """Stop with a message whose slot is about to be freed."""

@@ -74,6 +74,7 @@ class App:
         self._tasks = [
             asyncio.create_task(core.committer.run(), name="committer"),
             asyncio.create_task(self._tick(core), name="tick"),
+            asyncio.create_task(core.placing.run(clock), name="placing"),
         ]
         for task in self._tasks:
             task.add_done_callback(self._watch)

@@ -16,21 +16,20 @@ from exporter.counting import Counting
 from exporter.in_flight import Cohorts, InFlight
 from exporter.labels import IDLE_SECONDS, LabelRules
 from exporter.message import Status
+from exporter.placing import Placing
 from exporter.plan import Desk, Plan
 from exporter.records import Loading, progress_row
-from exporter.totals import Key, Tally, Totals
+from exporter.totals import Key, Totals
 from exporter.tracker import Tracker
 from exporter.window import Windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from exporter.clock import Clock
     from exporter.config import Config
     from exporter.store import Store
     from exporter.store.writer import Writer
 
-_CHUNK: Final = 1_000
+_CHUNK: Final = 500
 
 
 class Reloads:
@@ -60,6 +59,7 @@ class Core:
         self.committer = Committer(writer, clock, totals, windows, lambda slot: progress_row(self.in_flight, slot))
         self.plan = Plan(self.in_flight, settings.graces(config), self._desks(config, now))
         self.tracker = Tracker(self.in_flight, self.plan, self.counting, self.committer, clock)
+        self.placing = Placing(self.in_flight, self.plan, self.tracker.aging)
         self.admission = Admission(self.tracker, self.rules, self.committer, writer, clock)
         self.committer.on_health = self._store_changed
         self.expected: frozenset[Key] = frozenset()
@@ -114,14 +114,12 @@ class Core:
 
     async def load(self) -> None:
         """Take back what was in flight when the store was last closed, or the process killed."""
-        now, tally = self.clock.now(), Tally()
-        self.admission.last_seq = await self.writer.call(lambda store: self._take_back(store, now))
-        for key, count in _count_in_flight(self.in_flight):
-            tally.move(metrics.IN_FLIGHT, *key, by=count)
-        self.committer.gauges.update(tally.gauges)
+        now = self.clock.now()
+        await self.writer.call(lambda store: self._take_back(store, now))
+        self.placing.begin()
 
-    def _take_back(self, store: Store, now: float) -> int:
-        """Fill the columns and the lanes, while nobody else uses them; returns the last sequence number."""
+    def _take_back(self, store: Store, now: float) -> None:
+        """Fill the columns and count, while nobody else uses them."""
         loading = Loading(self.in_flight)
         self.in_flight.reserve(store.count())
         # A million rows are garbage that counting references frees: looking for cycles among them takes a second.
@@ -129,12 +127,17 @@ class Core:
         gc.disable()
         try:
             for rows in store.in_flight(_CHUNK):
-                for slots in loading.add(rows):
-                    self.tracker.resume(slots, now)
+                loading.add(rows)
+            self.in_flight.index()
         finally:
             if collects:
                 gc.enable()
-        return store.last_seq()
+        self.admission.last_seq = store.last_seq()
+        self.tracker.aging.resume(now)
+        for (number, status), count in Counter(zip(self.in_flight.cohort, self.in_flight.status, strict=True)).items():
+            cohort = self.in_flight.cohorts[number]
+            key = (metrics.IN_FLIGHT, (cohort.account, cohort.channel, Status(status).label))
+            self.committer.gauges[key] = self.committer.gauges.get(key, 0) + count
 
     def follow(self, config: Config) -> None:
         """Follow a new configuration; raises nothing, because whoever loaded it has checked it."""
@@ -144,8 +147,8 @@ class Core:
         self.committer.windows.window_seconds = config.window
         self.counting = self.tracker.counting = self._counting(config)
         self._follow(config, now)
-        self.plan.relay_out(settings.graces(config), self._desks_after(config, now), now)
-        self.tracker.look_again()
+        self.plan.relay_out(settings.graces(config), self._desks_after(config, now))
+        self.placing.begin()
         self._store_changed()
 
     def _desks_after(self, config: Config, now: float) -> dict[str, Desk]:
@@ -156,10 +159,3 @@ class Core:
                 desk.follow(desks[name])
                 desks[name] = desk
         return desks
-
-
-def _count_in_flight(in_flight: InFlight) -> Iterator[tuple[tuple[str, str, str], int]]:
-    counts = Counter(zip(in_flight.cohort, in_flight.status, strict=True))
-    for (number, status), count in counts.items():
-        cohort = in_flight.cohorts[number]
-        yield (cohort.account, cohort.channel, Status(status).label), count

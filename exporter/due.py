@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from exporter.in_flight import FREE, InFlight
@@ -33,7 +34,7 @@ class Lane:
     its gap, so that all gaps grow by one factor and the polls follow each other as fast as the share allows.
     """
 
-    __slots__ = ("_due_at", "_near", "_near_second", "_now", "_wheel", "demand", "pace", "served_at", "share")
+    __slots__ = ("_due_at", "_near", "_near_second", "_next", "_now", "_wheel", "demand", "pace", "served_at", "share")
 
     def __init__(self, pace: Pace, due_at: array[float]) -> None:
         """Start empty; `due_at` is the column that says which entries still hold."""
@@ -44,7 +45,9 @@ class Lane:
         self._due_at = due_at
         self._wheel = Wheel(due_at)
         self._near: list[tuple[float, int]] = []
-        """Who is due by the end of the current second, the first at the end: negated time, slot."""
+        """Who is due by the end of the current second, in order: time, slot."""
+        self._next = 0
+        """The place of the first in `_near` that was not taken yet."""
         self._near_second = 0
         self._now = 0.0
 
@@ -67,13 +70,9 @@ class Lane:
         """Queue a message for a time as it is."""
         self._due_at[slot] = at
         if int(at) <= self._near_second:
-            insort(self._near, (-at, slot))
+            insort(self._near, (at, slot), lo=self._next)
         else:
             self._wheel.add(slot)
-
-    def extend(self, slots: range) -> None:
-        """Queue many messages that lie side by side, for their times as they are."""
-        self._wheel.extend(slots)
 
     def time(self, now: float) -> float:
         """Return the lane's own time: now, or the due time of the first message that waits."""
@@ -85,30 +84,31 @@ class Lane:
         """Return when the first message is due, looking no further ahead than the current second."""
         due_at, near = self._due_at, self._near
         while True:
-            while near:
-                negated, slot = near[-1]
-                if due_at[slot] == -negated:
-                    return -negated
-                near.pop()
+            while self._next < len(near):
+                at, slot = near[self._next]
+                if due_at[slot] == at:
+                    return at
+                self._next += 1
             second = self._wheel.first()
             if second is None:
                 return None
             if second > now:
                 return float(second)
-            self._near_second = second
-            near.extend((-due_at[slot], slot) for slot in self._wheel.pop())
-            near.sort()
+            self._near_second, self._next = second, 0
+            near[:] = sorted((due_at[slot], slot) for slot in self._wheel.pop())
 
     def pop(self) -> tuple[float, int]:
         """Take the message that `head` found."""
-        negated, slot = self._near.pop()
+        at, slot = self._near[self._next]
+        self._next += 1
         self._due_at[slot] = FREE
-        self._now = max(self._now, -negated)
-        return -negated, slot
+        self._now = max(self._now, at)
+        return at, slot
 
     def backlog(self, now: float) -> int:
         """Count the polls that are due and wait."""
-        waiting = self._wheel.before(int(now)) + sum(-negated <= now for negated, _ in self._near)
+        near = bisect_right(self._near, now, lo=self._next, key=itemgetter(0)) - self._next
+        waiting = self._wheel.before(int(now)) + near
         return min(waiting, int(max(0.0, now - self.served_at) * self.share)) if self.stretched else waiting
 
 
@@ -130,19 +130,6 @@ class DueQueue:
         self._ask(slot, lane, int(_DEMAND_UNIT / gap_seconds) if due_at - now <= gap_seconds * 2 else 0)
         # A retry too waits by the lane's own time: by the real one it would come after all that the lane is behind.
         lane.enter(slot, due_at, due_at - now if self._in_flight.failures[slot] else gap_seconds, now)
-
-    def extend(self, slots: range, lane: Lane, due_at: Sequence[float], gaps: Sequence[float], now: float) -> None:
-        """Queue many messages that lie side by side, unstretched; the overdue ones in the order they were due."""
-        in_flight, where = self._in_flight, slice(slots.start, slots.stop)
-        asks = [
-            int(_DEMAND_UNIT / gap_seconds) if due - now <= gap_seconds * 2 else 0
-            for due, gap_seconds in zip(due_at, gaps, strict=True)
-        ]
-        in_flight.due_at[where] = array("d", due_at)
-        in_flight.ready_at[where] = array("d", [due if due > now else now for due in due_at])  # noqa: FURB136 (faster)
-        in_flight.demand[where] = array("I", asks)
-        lane.demand += sum(asks)
-        lane.extend(slots)
 
     def leave(self, slot: int, lane: Lane) -> None:
         """Forget a message."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -15,9 +14,12 @@ FREE: Final = -1.0
 """The due time of a slot that is not waiting for a poll."""
 UNSTORED: Final = -2.0
 """The due time of a message whose acceptance is not stored yet."""
+UNPLACED: Final = -3.0
+"""The due time of a message that nobody has given a place yet, after a restart or a reload."""
 _STATUSES: Final = tuple(Status)
-_MATURED: Final = 1
-_LISTED: Final = 2
+MATURED: Final = 1
+LISTED: Final = 2
+"""Flags of a message; the numbers are what the store keeps, so they never change."""
 _ENDED: Final = 4
 
 
@@ -107,11 +109,11 @@ class InFlight:
         self.cohort[slot] = self.cohorts.number(Cohort(message.account, message.channel, message.labels))
         self.sent_at[slot] = message.sent_at
         self.accepted_at[slot] = message.accepted_at
-        self.ttl[slot] = math.nan if message.ttl is None else message.ttl
+        self.ttl[slot] = message.ttl
         self.polled_at[slot] = max(message.answered_at, message.other_at)
         self.due_at[slot] = UNSTORED
         self.demand[slot] = self.failures[slot] = self.stage[slot] = 0
-        self.flags[slot] = _LISTED if message.listed else 0
+        self.flags[slot] = LISTED if message.listed else 0
         if message.traceparent is not None:
             self._traceparents[slot] = message.traceparent
         self._slots.setdefault(message.account, {})[message.id] = slot
@@ -128,12 +130,14 @@ class InFlight:
 
     def extend(
         self,
-        account: str,
         ids: Sequence[str],
         columns: Mapping[str, Sequence[float]],
         traceparents: Sequence[str | None],
-    ) -> range:
-        """Give many messages of one account new slots at once; a column that `columns` does not name is 0."""
+    ) -> None:
+        """Give many messages new slots at once, without places; `index` comes after the last of them.
+
+        A column that `columns` does not name is 0.
+        """
         self.reserve(max(0, len(ids) - self._reserved))
         first = len(self.ids) - self._reserved
         slots, where = range(first, first + len(ids)), slice(first, first + len(ids))
@@ -142,10 +146,30 @@ class InFlight:
         for name, values in columns.items():
             column = getattr(self, name)
             column[where] = array(column.typecode, values)
-        self._slots.setdefault(account, {}).update(zip(ids, slots, strict=True))
+        self.due_at[where] = array("d", (UNPLACED,)) * len(ids)
         if any(traceparents):
             self._traceparents.update((slot, text) for slot, text in zip(slots, traceparents, strict=True) if text)
-        return slots
+
+    def index(self) -> None:
+        """Let every message be found; a million at the end take less time than chunk by chunk."""
+        accounts = [self.cohorts[number].account for number in range(len(self.cohorts))]
+        slots = [self._slots.setdefault(account, {}) for account in accounts]
+        for slot, (message_id, number) in enumerate(zip(self.ids, self.cohort, strict=True)):
+            slots[number][message_id] = slot
+
+    def unplace(self) -> None:
+        """Take every message that is stored out of its place; free slots too, which nobody places."""
+        self.due_at[:] = array("d", [at if at == UNSTORED else UNPLACED for at in self.due_at])
+        self.demand[:] = array("I", bytes(self.demand.itemsize * len(self.demand)))
+
+    def unplaced(self, slot: int) -> bool:
+        """Whether a message is in flight, and nobody has given it a place yet."""
+        return self.due_at[slot] == UNPLACED and not self.ended(slot)
+
+    def resume(self, slot: int) -> None:
+        """Make a message ready for a place; after a restart, its last answer stands for its last poll."""
+        self.due_at[slot] = FREE
+        self.polled_at[slot] = max(self.polled_at[slot], self.answered_at[slot], self.other_at[slot])
 
     def _grow(self) -> int:
         if not self._reserved:
@@ -156,7 +180,6 @@ class InFlight:
     def get(self, slot: int) -> Message:
         """Return the message of a slot."""
         cohort = self.cohorts[self.cohort[slot]]
-        ttl = self.ttl[slot]
         flags = self.flags[slot]
         return Message(
             id=self.ids[slot],
@@ -165,15 +188,15 @@ class InFlight:
             labels=cohort.labels,
             sent_at=self.sent_at[slot],
             accepted_at=self.accepted_at[slot],
-            ttl=None if ttl != ttl else ttl,  # noqa: PLR0124 (only NaN differs from itself)
+            ttl=self.ttl[slot],
             traceparent=self._traceparents.get(slot) if self._traceparents else None,
-            listed=flags & _LISTED != 0,
+            listed=flags & LISTED != 0,
             status=_STATUSES[self.status[slot]],
             seen=self.seen[slot],
             in_flight_at=self.in_flight_at[slot],
             answered_at=self.answered_at[slot],
             other_at=self.other_at[slot],
-            matured=flags & _MATURED != 0,
+            matured=flags & MATURED != 0,
             polls=self.polls[slot],
         )
 
@@ -186,7 +209,7 @@ class InFlight:
         self.other_at[slot] = message.other_at
         self.polls[slot] = message.polls
         if message.matured:
-            self.flags[slot] |= _MATURED
+            self.flags[slot] |= MATURED
 
     def end(self, slot: int) -> None:
         """Mark a message as ended: it keeps its slot until that is stored, and changes no more."""
@@ -195,19 +218,19 @@ class InFlight:
 
     def mature(self, slot: int) -> None:
         """Mark a message as judged for the delivery rate."""
-        self.flags[slot] |= _MATURED
+        self.flags[slot] |= MATURED
 
     def matured(self, slot: int) -> bool:
         """Whether a message was judged for the delivery rate."""
-        return self.flags[slot] & _MATURED != 0
+        return self.flags[slot] & MATURED != 0
 
     def listed(self, slot: int) -> bool:
         """Whether a message came from the configuration's `messages`."""
-        return self.flags[slot] & _LISTED != 0
+        return self.flags[slot] & LISTED != 0
 
     def list_as(self, slot: int, *, listed: bool) -> None:
         """Note whether a message stands in the configuration's `messages` now."""
-        self.flags[slot] = self.flags[slot] & ~_LISTED | (_LISTED if listed else 0)
+        self.flags[slot] = self.flags[slot] & ~LISTED | (LISTED if listed else 0)
 
     def ended(self, slot: int) -> bool:
         """Whether a message ended, or the slot is free."""

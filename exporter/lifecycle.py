@@ -54,9 +54,9 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 def deadline(sent_at: float, ttl: float, timeout_seconds: float, ttl_grace_seconds: float) -> float:
     """Return when a message is asked for the last time: the smaller of timeout and ttl + grace after sending.
 
-    `ttl` is seconds, NaN for none.
+    `ttl` is seconds, infinity for none.
     """
-    return sent_at + (timeout_seconds if ttl != ttl else min(timeout_seconds, ttl + ttl_grace_seconds))  # noqa: PLR0124
+    return sent_at + min(timeout_seconds, ttl + ttl_grace_seconds)
 
 
 def advance(message: Message, observed: Observation, terms: Terms) -> Transition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import re
 from decimal import Decimal
 from typing import Final
@@ -90,7 +91,8 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     labels: Labels = ()
     sent_at: float
     accepted_at: float
-    ttl: float | None = None
+    ttl: float = math.inf
+    """Seconds; infinity for none."""
     traceparent: str | None = None
     listed: bool = False
     """It stands in the configuration's `messages`."""

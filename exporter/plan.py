@@ -9,10 +9,10 @@ import msgspec
 
 from exporter.budget import Budget, Limits
 from exporter.due import DueQueue, Lane
-from exporter.in_flight import FREE, UNSTORED, Cohort, InFlight
+from exporter.in_flight import Cohort, InFlight
 from exporter.lifecycle import Terms, deadline
 from exporter.meters import PollMeter
-from exporter.schedule import Pace, dues, first_due, gap, gaps, next_due, retry_due
+from exporter.schedule import Pace, first_due, gap, next_due, retry_due
 
 
 class PollingRule(msgspec.Struct, frozen=True):
@@ -91,16 +91,6 @@ class Plan:
         in_flight = self._in_flight
         return deadline(in_flight.sent_at[slot], in_flight.ttl[slot], pace.timeout, self.graces.ttl_seconds)
 
-    def deadlines(self, slots: range) -> list[float]:
-        """Return `deadline_at` of many messages of one account and channel, which lie side by side."""
-        timeout, grace = self._pace(slots.start).timeout, self.graces.ttl_seconds
-        ttls = self._in_flight.ttl[slots.start : slots.stop]
-        sent_at = self._in_flight.sent_at[slots.start : slots.stop]
-        return [
-            sent + (timeout if ttl != ttl else min(timeout, ttl + grace))  # noqa: PLR0124
-            for sent, ttl in zip(sent_at, ttls, strict=True)
-        ]
-
     def _pace(self, slot: int) -> Pace:
         """Return how a message is polled; all accounts have the same entries, so a parked message's is any desk's."""
         place = self.place(slot)
@@ -143,21 +133,6 @@ class Plan:
         desk, lane = place
         desk.queue.enter(slot, lane, max(self._due_at(slot, desk, lane), now), now)
 
-    def extend(self, slots: range, deadlines: Sequence[float], now: float) -> None:
-        """Have many messages of one account and channel, which lie side by side, wait for their next polls."""
-        place = self.place(slots.start)
-        if place is None:
-            self.parked += len(slots)
-            return
-        desk, lane = place
-        sent_at = self._in_flight.sent_at[slots.start : slots.stop]
-        polled_at = self._in_flight.polled_at[slots.start : slots.stop]
-        gap_seconds = gaps(lane.pace, sent_at, polled_at)
-        times = zip(sent_at, polled_at, gap_seconds, deadlines, strict=True)
-        due_at = dues(lane.pace, times, desk.budget.answers.aim_seconds)
-        desk.queue.extend(slots, lane, due_at, gap_seconds, now)
-        desk.wake()
-
     def _due_at(self, slot: int, desk: Desk, lane: Lane) -> float:
         in_flight = self._in_flight
         sent_at, polled_at = in_flight.sent_at[slot], in_flight.polled_at[slot]
@@ -177,13 +152,8 @@ class Plan:
         else:
             place[0].queue.leave(slot, place[1])
 
-    def relay_out(self, graces: Graces, desks: Mapping[str, Desk], now: float) -> None:
-        """Follow a new configuration while nobody polls: every message takes its place anew."""
-        in_flight = self._in_flight
+    def relay_out(self, graces: Graces, desks: Mapping[str, Desk]) -> None:
+        """Follow a new configuration while nobody polls: every message is to take its place anew."""
         self.desks, self.graces = dict(desks), graces
         self.parked, self._places = 0, []
-        for slot in in_flight.slots():
-            in_flight.demand[slot] = 0
-            if not in_flight.ended(slot) and in_flight.due_at[slot] != UNSTORED:
-                in_flight.due_at[slot] = FREE
-                self.enter(slot, now)
+        self._in_flight.unplace()

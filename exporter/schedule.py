@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -54,40 +52,6 @@ def next_due(pace: Pace, sent_at: float, polled_at: float, aim_seconds: float, d
     if polled_at < deadline_at < due:
         due = deadline_at
     return max(due, polled_at + MIN_GAP_SECONDS)
-
-
-def gaps(pace: Pace, sent_at: Sequence[float], polled_at: Sequence[float]) -> list[float]:
-    """Return the gap that each of many messages is in, `polled_at` 0.0 for one that was never polled."""
-    interval, growth, longest = pace.interval, pace.backoff - 1.0, pace.max_interval
-    grown = [
-        interval + growth * (polled - sent) if polled > sent else interval
-        for sent, polled in zip(sent_at, polled_at, strict=True)
-    ]
-    return [
-        (one if one < longest else longest) if polled else pace.first  # noqa: FURB136 (`min` takes twice as long)
-        for one, polled in zip(grown, polled_at, strict=True)
-    ]
-
-
-def dues(pace: Pace, times: Iterable[tuple[float, float, float, float]], aim_seconds: float) -> list[float]:
-    """Return what `first_due` and `next_due` say of each of many messages, in a third of the time.
-
-    `times` are when each was sent and last polled (0.0: never), the gap it is in, and its deadline.
-    """
-    edges = (*pace.edges, math.inf)
-    found = []
-    for sent, polled, gap_seconds, deadline in times:
-        if not polled:
-            found.append(min(first_due(pace, sent, aim_seconds), deadline))
-            continue
-        age = polled - sent
-        latest = age + gap_seconds
-        edge = edges[bisect_right(edges, age + MIN_GAP_SECONDS + aim_seconds)]
-        due = sent + (latest if edge > latest + aim_seconds else edge - aim_seconds)
-        if polled < deadline < due:
-            due = deadline
-        found.append(max(due, polled + MIN_GAP_SECONDS))
-    return found
 
 
 def _edge_after(pace: Pace, low: float, high: float) -> float | None:

@@ -10,7 +10,7 @@ from exporter.aging import Aging
 from exporter.clock import Clock
 from exporter.commit import Committer
 from exporter.counting import Counting
-from exporter.in_flight import FREE, UNSTORED, InFlight
+from exporter.in_flight import FREE, UNPLACED, UNSTORED, InFlight
 from exporter.lifecycle import UNOBSERVED_AFTER_SECONDS, advance, contradicts, matured_by, maturity, unobserved
 from exporter.logs import fields
 from exporter.message import (
@@ -65,18 +65,6 @@ class Tracker:
             self.in_flight.due_at[slot] = FREE
             self.plan.welcome(slot, now)
 
-    def resume(self, slots: range, now: float) -> None:
-        """Go on with messages of one account and channel, side by side, that an earlier process tracked."""
-        deadlines = self.plan.deadlines(slots)
-        self.aging.extend(slots, self._nexts_at(slots, deadlines), now)
-        self.plan.extend(slots, deadlines, now)
-
-    def look_again(self) -> None:
-        """Follow a new configuration: what time does to a message may come sooner than it did."""
-        for slot in self.in_flight.slots():
-            if not self.in_flight.ended(slot) and self.in_flight.due_at[slot] != UNSTORED:
-                self.aging.again(slot)
-
     def apply(self, slot: int, seq: int, observed: Observation, desk: Desk) -> PollResult:
         """Apply what one call brought about message `seq`; returns what the call counts as."""
         if self.in_flight.seq[slot] != seq or self.in_flight.ended(slot):
@@ -128,7 +116,7 @@ class Tracker:
     def _remove(self, slot: int) -> None:
         """Let go of a message; its slot stays taken until that is stored."""
         changes = self._committer.changes
-        waits = self.in_flight.due_at[slot] != UNSTORED
+        waits = self.in_flight.due_at[slot] not in {UNSTORED, UNPLACED}
         self.in_flight.end(slot)
         if waits:
             self.plan.leave(slot)
@@ -152,18 +140,6 @@ class Tracker:
         if self.in_flight.matured(slot):
             return at
         return min(at, self.in_flight.sent_at[slot] + self.plan.mature_seconds(slot))
-
-    def _nexts_at(self, slots: range, deadlines: list[float]) -> list[float]:
-        """Return `_next_at` of many messages, none of which was to be given up yet in this process."""
-        patience = 0.0 if self.plan.place(slots.start) is None else UNOBSERVED_AFTER_SECONDS
-        mature_seconds, matured = self.plan.mature_seconds(slots.start), self.in_flight.matured
-        if all(map(matured, slots)):
-            return [deadline + patience for deadline in deadlines]
-        sent_at = self.in_flight.sent_at
-        return [
-            deadline + patience if matured(slot) else min(deadline + patience, sent_at[slot] + mature_seconds)
-            for slot, deadline in zip(slots, deadlines, strict=True)
-        ]
 
     def _given_up_at(self, slot: int) -> float:
         """A parked message is abandoned at its deadline; another is given up a day later, if nobody can be asked."""

@@ -36,15 +36,6 @@ class Wheel:
         else:
             self._spans.add(span, slot)
 
-    def extend(self, slots: range) -> None:
-        """Enter many slots that lie side by side."""
-        times = self._times[slots.start : slots.stop]
-        if min(times) < (self._opened + 1) << _SPAN_BITS:
-            for slot in slots:
-                self.add(slot)
-            return
-        self._spans.extend([int(at) >> _SPAN_BITS for at in times], slots)
-
     def first(self) -> int | None:
         """Return the earliest second that has entries."""
         while (span := self._spans.first()) is not None:
@@ -88,14 +79,6 @@ class _Ordered:
             slots = self._slots[number] = array("I")
             heapq.heappush(self._numbers, number)
         slots.append(slot)
-
-    def extend(self, numbers: Iterable[int], slots: Iterable[int]) -> None:
-        known = self._slots
-        for number, slot in zip(numbers, slots, strict=True):
-            if number in known:
-                known[number].append(slot)
-            else:
-                self.add(number, slot)
 
     def first(self) -> int | None:
         while self._numbers and self._numbers[0] not in self._slots:

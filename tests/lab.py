@@ -65,8 +65,8 @@ class Lab:
     ) -> None:
         await self.kill()
 
-    async def start(self) -> None:
-        """Start as the exporter does, without listed messages and pollers."""
+    async def start(self, *, place: bool = True) -> None:
+        """Start as the exporter does, without listed messages and pollers, maybe before any message has its place."""
         now = config(**self.given)
         self.store = WeakStore(self._memory if self._path is None else SqliteStore(self._path / "state.db"))
         writer = Writer(self.store)
@@ -74,6 +74,8 @@ class Lab:
         windows = Windows(now.window, await writer.call(lambda store: list(store.windows())))
         self.core = Core(now, self.runs_by or self.clock, writer, totals, windows)
         await self.core.load()
+        if place:
+            self.place()
         self.words = StatusWords(now.status_aliases)
         self._committing = asyncio.create_task(self.core.committer.run())
 
@@ -94,6 +96,12 @@ class Lab:
         """Follow other settings without a restart."""
         self.given |= changes
         self.core.follow(config(**self.given))
+        self.place()
+
+    def place(self) -> None:
+        """Let every message have its place."""
+        while self.core.placing.step(self.core.clock.now()):
+            pass
 
     async def become(self, how: str, **changes: Any) -> None:  # noqa: ANN401
         """Take other settings by "reload" or "restart"."""
@@ -127,6 +135,11 @@ class Lab:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_later(seconds, over.set_result, None)
         await over
+
+    async def turn(self) -> None:
+        """Let everybody who can work now work once."""
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     async def until(self, holds: Callable[[], bool], every: float = 0.05) -> None:
         """Let the others work until something holds, looking every so many seconds."""

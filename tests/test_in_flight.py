@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from exporter.in_flight import COLUMNS, Cohort, Cohorts, InFlight
+from exporter.in_flight import Cohort, Cohorts, InFlight
 from exporter.message import Message, Status
 
 times = st.floats(0.0, 4e9)
@@ -27,7 +28,7 @@ messages = st.builds(
     labels=labels,
     sent_at=times,
     accepted_at=times,
-    ttl=st.none() | st.floats(0.0, 1e6),
+    ttl=st.just(math.inf) | st.floats(0.0, 1e6),
     traceparent=st.none() | st.text(max_size=55),
     listed=st.booleans(),
     status=st.sampled_from(Status),
@@ -118,12 +119,11 @@ def test_many_messages_come_at_once_beside_those_that_are_there(free: int) -> No
     slots = [in_flight.add(msgspec.structs.replace(MESSAGE, id=f"old{index}"), index) for index in range(5)]
     for slot in slots[:free]:
         in_flight.remove(slot)
-    columns: dict[str, Sequence[float]] = dict.fromkeys(COLUMNS, (0, 0))
-    columns |= {"seq": (70, 71), "sent_at": (5.0, 6.0), "ttl": (math.nan, 60.0), "due_at": (-1.0, -1.0)}
-    new = in_flight.extend("main", ("a", "b"), columns, (None, "00-trace"))
-    assert [in_flight.find("main", each) for each in ("a", "b")] == list(new)
-    one, other = map(in_flight.get, new)
-    assert (one.id, one.sent_at, one.ttl, one.traceparent) == ("a", 5.0, None, None)
+    columns: dict[str, Sequence[float]] = {"cohort": (0, 0), "seq": (70, 71), "sent_at": (5.0, 6.0)}
+    in_flight.extend(("a", "b"), columns | {"ttl": (math.inf, 60.0)}, (None, "00-trace"))
+    in_flight.index()
+    one, other = (in_flight.get(cast("int", in_flight.find(MESSAGE.account, each))) for each in ("a", "b"))
+    assert (one.id, one.sent_at, one.ttl, one.traceparent) == ("a", 5.0, math.inf, None)
     assert (other.id, other.sent_at, other.ttl, other.traceparent) == ("b", 6.0, 60.0, "00-trace")
     assert len(in_flight) == 5 - free + 2
 

@@ -73,10 +73,10 @@ def end(transition: Transition) -> Ending:
 
 
 @pytest.mark.parametrize(
-    ("ttl", "after"), [(None, 7_200.0), (60.0, 180.0), (0.0, 120.0), (7_080.0, 7_200.0), (90_000.0, 7_200.0)]
+    ("ttl", "after"), [(math.inf, 7_200.0), (60.0, 180.0), (0.0, 120.0), (7_080.0, 7_200.0), (90_000.0, 7_200.0)]
 )
-def test_the_deadline_is_the_smaller_of_the_timeout_and_the_ttl_with_its_grace(ttl: float | None, after: float) -> None:
-    assert deadline(SENT_AT, math.nan if ttl is None else ttl, 7_200.0, 120.0) == SENT_AT + after
+def test_the_deadline_is_the_smaller_of_the_timeout_and_the_ttl_with_its_grace(ttl: float, after: float) -> None:
+    assert deadline(SENT_AT, ttl, 7_200.0, 120.0) == SENT_AT + after
 
 
 @pytest.mark.parametrize("status", FINAL)

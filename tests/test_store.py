@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,24 +45,21 @@ def in_flight_row(seq: int, message_id: str = "a", **changes: object) -> InFligh
         labels="",
         sent_at=100.5,
         accepted_at=101.25,
-        ttl=None,
+        ttl=math.inf,
         traceparent=None,
-        listed=0,
         status=0,
         seen=0,
         in_flight_at=0.0,
         answered_at=0.0,
         other_at=0.0,
-        matured=0,
+        flags=0,
         polls=0,
     )
     return row._replace(**changes)  # type: ignore[arg-type]  # a test names the columns it cares about
 
 
 def progress_row(seq: int, polls: int) -> ProgressRow:
-    return ProgressRow(
-        seq=seq, status=2, seen=5, in_flight_at=1.5, answered_at=2.5, other_at=3.5, matured=1, polls=polls
-    )
+    return ProgressRow(seq=seq, status=2, seen=5, in_flight_at=1.5, answered_at=2.5, other_at=3.5, flags=3, polls=polls)
 
 
 def finished_row(message_id: str, finished_at: float = 1.0, *, listed: int = 0, body: str = "{}") -> FinishedRow:
@@ -119,7 +117,7 @@ def test_times_survive_exactly(store: Store, at: float) -> None:
             windows=[WindowRow("m", "", at, "1")],
         )
     )
-    ((*_, answered_at, _other, _matured, _polls),) = in_flight(store)
+    ((*_, answered_at, _other, _flags, _polls),) = in_flight(store)
     assert answered_at == at
     assert in_flight(store)[0][5:8] == (at, 101.25, at)
     assert list(store.windows()) == [WindowRow("m", "", at, "1")]
@@ -268,15 +266,14 @@ IN_FLIGHT = st.builds(
     labels=TEXTS,
     sent_at=TIMES,
     accepted_at=TIMES,
-    ttl=st.none() | TIMES,
+    ttl=st.just(math.inf) | TIMES,
     traceparent=st.none() | TEXTS,
-    listed=st.integers(0, 1),
     status=NUMBERS,
     seen=NUMBERS,
     in_flight_at=TIMES,
     answered_at=TIMES,
     other_at=TIMES,
-    matured=st.integers(0, 1),
+    flags=st.integers(0, 3),
     polls=NUMBERS,
 )
 PROGRESS = st.builds(
@@ -287,7 +284,7 @@ PROGRESS = st.builds(
     in_flight_at=TIMES,
     answered_at=TIMES,
     other_at=TIMES,
-    matured=st.integers(0, 1),
+    flags=st.integers(0, 3),
     polls=NUMBERS,
 )
 FINISHED = st.builds(

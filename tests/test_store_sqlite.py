@@ -23,7 +23,7 @@ PAGE = 4096
 
 
 def row(seq: int) -> InFlightRow:
-    return InFlightRow(seq, "main", f"{seq:036d}", "sms", "", 1.0, 2.0, None, None, 0, 0, 0, 0.0, 0.0, 0.0, 0, 0)
+    return InFlightRow(seq, "main", f"{seq:036d}", "sms", "", 1.0, 2.0, 3.0, None, 0, 0, 0.0, 0.0, 0.0, 0, 0)
 
 
 def batch(generation: int, size: int = 700) -> Batch:

@@ -39,24 +39,13 @@ def test_entries_come_out_by_second_all_of_them_once(times: list[float]) -> None
     assert taken(wheel) == by_second(times)
 
 
-@given(st.lists(moments, min_size=1), st.data())
-def test_many_entries_at_once_are_as_good_as_one_by_one(times: list[float], data: st.DataObject) -> None:
-    wheel, alone = Wheel(array("d", times)), data.draw(st.integers(0, len(times) - 1))
-    for slot in range(alone):
-        wheel.add(slot)
-    if data.draw(st.booleans()):
-        wheel.first()
-    wheel.extend(range(alone, len(times)))
-    assert taken(wheel) == by_second(times)
-
-
 def test_entries_may_come_for_seconds_and_spans_that_are_over() -> None:
     times = array("d", (5_000.0, 10.0, 4_999.0))
     wheel = Wheel(times)
     wheel.add(0)
     assert wheel.first() == 5_000
     wheel.add(1)
-    wheel.extend(range(2, 3))
+    wheel.add(2)
     assert taken(wheel) == [(10, [1]), (4_999, [2]), (5_000, [0])]
 
 

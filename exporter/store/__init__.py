@@ -28,15 +28,14 @@ class InFlightRow(NamedTuple):
     """JSON object of the configured labels, or empty."""
     sent_at: float
     accepted_at: float
-    ttl: float | None
+    ttl: float
     traceparent: str | None
-    listed: int
     status: int
     seen: int
     in_flight_at: float
     answered_at: float
     other_at: float
-    matured: int
+    flags: int
     polls: int
 
 
@@ -49,7 +48,7 @@ class ProgressRow(NamedTuple):
     in_flight_at: float
     answered_at: float
     other_at: float
-    matured: int
+    flags: int
     polls: int
 
 

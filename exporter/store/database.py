@@ -30,6 +30,13 @@ class Database:
         with self._guarded() as connection:
             return connection.execute(sql, values).fetchall()
 
+    def read_by(self, chunk: int, sql: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield all rows of a query, so many at a time."""
+        with self._guarded() as connection:
+            cursor = connection.execute(sql)
+            while rows := cursor.fetchmany(chunk):
+                yield rows
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit what the block does, or none of it when it raises."""

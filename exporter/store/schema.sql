@@ -13,15 +13,14 @@ CREATE TABLE in_flight (
     labels TEXT NOT NULL,
     sent_at REAL NOT NULL,
     accepted_at REAL NOT NULL,
-    ttl REAL,
+    ttl REAL NOT NULL, -- seconds; Inf for none
     traceparent TEXT,
-    listed INTEGER NOT NULL,
     status INTEGER NOT NULL,
     seen INTEGER NOT NULL,
     in_flight_at REAL NOT NULL,
     answered_at REAL NOT NULL,
     other_at REAL NOT NULL,
-    matured INTEGER NOT NULL,
+    flags INTEGER NOT NULL, -- 1 matured, 2 listed
     polls INTEGER NOT NULL
 ) STRICT;
 

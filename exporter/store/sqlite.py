@@ -35,9 +35,7 @@ class SqliteStore:
 
     def in_flight(self, chunk: int) -> Iterator[list[InFlightRow | tuple[object, ...]]]:
         """Yield every message in flight; plain tuples, because a million named ones take twice as long."""
-        last = 0
-        while rows := self._database.read(sql.IN_FLIGHT_AFTER, (last, chunk)):
-            last = rows[-1][0]
+        for rows in self._database.read_by(chunk, sql.IN_FLIGHT):
             yield [*rows]
 
     def count(self) -> int:

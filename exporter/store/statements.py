@@ -65,10 +65,10 @@ FORGET_WINDOWS: Final = "DELETE FROM windows WHERE slice_at < ?"
 
 COUNT: Final = "SELECT count(*) FROM in_flight"
 LAST_SEQ: Final = "SELECT last_seq FROM numbering"
-IN_FLIGHT_AFTER: Final = """
-    SELECT seq, account, id, channel, labels, sent_at, accepted_at, ttl, traceparent, listed,
-        status, seen, in_flight_at, answered_at, other_at, matured, polls
-    FROM in_flight WHERE seq > ? ORDER BY seq LIMIT ?"""
+IN_FLIGHT: Final = """
+    SELECT seq, account, id, channel, labels, sent_at, accepted_at, ttl, traceparent,
+        status, seen, in_flight_at, answered_at, other_at, flags, polls
+    FROM in_flight ORDER BY seq"""
 TOTALS: Final = "SELECT metric, labels, value, touched_at FROM totals"
 WINDOWS: Final = "SELECT metric, labels, slice_at, value FROM windows"
 FINISHED: Final = "SELECT account, id, finished_at, listed, body FROM finished WHERE account = ? AND id = ?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from pathlib import Path
@@ -157,15 +158,14 @@ def track_unlisted(path: Path, owner: str, message_id: str) -> None:
                     labels="",
                     sent_at=now,
                     accepted_at=now,
-                    ttl=None,
+                    ttl=math.inf,
                     traceparent=None,
-                    listed=0,
                     status=0,
                     seen=0,
                     in_flight_at=0.0,
                     answered_at=0.0,
                     other_at=0.0,
-                    matured=0,
+                    flags=0,
                     polls=0,
                 )
             ]
