@@ -25,7 +25,7 @@ from exporter.store.sqlite import SqliteStore
 
 MESSAGES: Final = 1_000_000
 _FEW: Final = 1_000
-_ROUNDS: Final = 3
+_ROUNDS: Final = 5
 _COMMIT: Final = 50_000
 _CHANNELS: Final = ("sms", "viber_promo", "viber_otp")
 _OLDEST_SECONDS: Final = 48 * 3_600.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from itertools import repeat
 from typing import Final
@@ -38,16 +38,14 @@ class Aging:
         self._wait(slot)
 
     def resume(self, now: float) -> None:
-        """Go on with all that was in flight before a restart; each still needs its next birthday."""
+        """Go on with all that was in flight before a restart; each still needs to be counted, and its next birthday."""
         ages = map(now.__sub__, self._in_flight.sent_at)
         self._in_flight.stage[:] = array("B", map(bisect_right, repeat(_SECONDS), ages))
-        for (cohort, stage), count in Counter(zip(self._in_flight.cohort, self._in_flight.stage, strict=True)).items():
-            self._count(cohort, range(stage), count)
 
     def leave(self, slot: int) -> None:
         """Stop with a message whose slot is about to be freed."""
         self._in_flight.wake_at[slot] = 0.0
-        self._count(self._in_flight.cohort[slot], range(self._in_flight.stage[slot]), -1)
+        self.count(self._in_flight.cohort[slot], range(self._in_flight.stage[slot]), -1)
 
     def again(self, slot: int) -> None:
         """Note that something comes to a message sooner than it did."""
@@ -79,9 +77,10 @@ class Aging:
         while stage < len(AGES) and age >= _SECONDS[stage]:
             stage += 1
         self._in_flight.stage[slot] = stage
-        self._count(self._in_flight.cohort[slot], range(before, stage), 1)
+        self.count(self._in_flight.cohort[slot], range(before, stage), 1)
 
-    def _count(self, number: int, stages: range, by: int) -> None:
+    def count(self, number: int, stages: range, by: int) -> None:
+        """Count so many of a cohort (by number) as past the ages of these stages."""
         if stages:
             cohort = self._in_flight.cohorts[number]
             counts = self.older[cohort.account, cohort.channel]

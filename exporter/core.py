@@ -133,11 +133,17 @@ class Core:
             if collects:
                 gc.enable()
         self.admission.last_seq = store.last_seq()
-        self.tracker.aging.resume(now)
-        for (number, status), count in Counter(zip(self.in_flight.cohort, self.in_flight.status, strict=True)).items():
-            cohort = self.in_flight.cohorts[number]
+        self._count_in_flight(now)
+
+    def _count_in_flight(self, now: float) -> None:
+        in_flight, gauges, aging = self.in_flight, self.committer.gauges, self.tracker.aging
+        aging.resume(now)
+        alike = Counter(zip(in_flight.cohort, in_flight.status, in_flight.stage, strict=True))
+        for (number, status, stage), count in alike.items():
+            aging.count(number, range(stage), count)
+            cohort = in_flight.cohorts[number]
             key = (metrics.IN_FLIGHT, (cohort.account, cohort.channel, Status(status).label))
-            self.committer.gauges[key] = self.committer.gauges.get(key, 0) + count
+            gauges[key] = gauges.get(key, 0) + count
 
     def follow(self, config: Config) -> None:
         """Follow a new configuration; raises nothing, because whoever loaded it has checked it."""
