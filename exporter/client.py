@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import email.utils
-import math
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from exporter import __version__
 from exporter.config.secrets import SecretReader
 from exporter.message import PollResult
 from exporter.reading import MAX_BODY_BYTES
+from exporter.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from exporter.config import Account
@@ -103,11 +103,12 @@ class Client:
                 "Accept-Encoding": "identity",
             },
             proxy=account.proxy_url,
-            timeout=aiohttp.ClientTimeout(total=account.request_timeout, ceil_threshold=math.inf),
+            timeout=aiohttp.ClientTimeout(total=None),
         )
         # aiohttp repeats a GET at once when a kept-alive connection drops: a second poll of a message within a
         # second, outside the budget. It offers no public switch.
         self._session._retry_connection = False  # noqa: SLF001
+        self._timeouts = Timeouts(account.request_timeout)
         self._headers: dict[str, str] = {}
 
     async def get(self, message_id: str, now: float) -> Response | NoResponse:
@@ -115,9 +116,10 @@ class Client:
         self._follow_credentials(now)
         url = self._base.with_path(self._prefix + message_id, encoded=True)
         try:
-            async with self._session.get(url, allow_redirects=False) as response:
-                body = await _body(response)
-                return Response(response.status, body, response.headers.get("Retry-After"))
+            with self._timeouts:
+                async with self._session.get(url, allow_redirects=False) as response:
+                    body = await _body(response)
+                    return Response(response.status, body, response.headers.get("Retry-After"))
         except TimeoutError:
             return NoResponse(PollResult.TIMEOUT)
         except aiohttp.ClientPayloadError:
@@ -135,6 +137,7 @@ class Client:
     async def close(self) -> None:
         """Close the pool."""
         await self._session.close()
+        self._timeouts.close()
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

@@ -158,14 +158,18 @@ class DueQueue:
 
     def take(self, now: float, *, spare: bool) -> Turn | None:
         """Return whose turn it is: in a lane that fits, else, with budget to spare, in a stretched one."""
-        waiting = [(head, lane) for lane in self.lanes if (head := lane.head(now)) is not None and head <= now]
-        for _, lane in sorted(waiting, key=_by_turn(now)) if len(waiting) > 1 else waiting:
+        for lane in self.lanes if len(self.lanes) == 1 else self._in_turn(now):
             if (spare or not lane.stretched) and (popped := self._pop_ready(lane, now)) is not None:
                 # Stretched polls follow each other: one is late when it begins after its lane's next turn.
                 due_at = max(popped[0], lane.served_at + 1.0 / lane.share) if lane.stretched else popped[0]
                 lane.served_at = now
                 return Turn(popped[1], max(0.0, now - due_at))
         return None
+
+    def _in_turn(self, now: float) -> list[Lane]:
+        """Return the lanes in which somebody is due, in the order in which they are served."""
+        waiting = [(head, lane) for lane in self.lanes if (head := lane.head(now)) is not None and head <= now]
+        return [lane for _, lane in sorted(waiting, key=_by_turn(now))]
 
     def _pop_ready(self, lane: Lane, now: float) -> tuple[float, int] | None:
         """Take who is due; a lane that is or was stretched has a clock that is behind, and nobody is polled early."""

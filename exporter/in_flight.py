@@ -183,23 +183,24 @@ class InFlight:
         """Return the message of a slot."""
         cohort = self.cohorts[self.cohort[slot]]
         flags = self.flags[slot]
+        # By position, in the order of the fields: by name it takes twice as long, and every poll does it.
         return Message(
-            id=self.ids[slot],
-            account=cohort.account,
-            channel=cohort.channel,
-            labels=cohort.labels,
-            sent_at=self.sent_at[slot],
-            accepted_at=self.accepted_at[slot],
-            ttl=self.ttl[slot],
-            traceparent=self._traceparents.get(slot) if self._traceparents else None,
-            listed=flags & LISTED != 0,
-            status=_STATUSES[self.status[slot]],
-            seen=self.seen[slot],
-            in_flight_at=self.in_flight_at[slot],
-            answered_at=self.answered_at[slot],
-            other_at=self.other_at[slot],
-            matured=flags & MATURED != 0,
-            polls=self.polls[slot],
+            self.ids[slot],
+            cohort.account,
+            cohort.channel,
+            self.sent_at[slot],
+            self.accepted_at[slot],
+            cohort.labels,
+            self.ttl[slot],
+            self._traceparents.get(slot) if self._traceparents else None,
+            flags & LISTED != 0,
+            _STATUSES[self.status[slot]],
+            self.seen[slot],
+            self.in_flight_at[slot],
+            self.answered_at[slot],
+            self.other_at[slot],
+            flags & MATURED != 0,
+            self.polls[slot],
         )
 
     def put(self, slot: int, message: Message) -> None:

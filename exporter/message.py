@@ -82,15 +82,15 @@ class Maturity(enum.Enum):
     UNKNOWN = "unknown"
 
 
-class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message in flight; every `_at` is Unix seconds, 0.0 where it has not happened."""
 
     id: str
     account: str
     channel: str
-    labels: Labels = ()
     sent_at: float
     accepted_at: float
+    labels: Labels = ()
     ttl: float = math.inf
     """Seconds; infinity for none."""
     traceparent: str | None = None
