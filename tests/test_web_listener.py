@@ -7,11 +7,11 @@ import hashlib
 import re
 import socket
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 

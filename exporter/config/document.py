@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
 import yaml
 
 from exporter.config.problems import Fault, KeyPath
@@ -33,8 +33,7 @@ class Mark(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     line: int
     column: int
 
@@ -53,14 +52,13 @@ class _Marks(NamedTuple):
     value: Mark | None
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     """A list or mapping whose end has not come yet."""
 
     value: list[Value] | dict[str, Value]
     step: str | int
     """Its own key or position in what it stands in."""
-    marks: dict[str | int, _Marks] = field(default_factory=dict)
+    marks: dict[str | int, _Marks] = msgspec.field(default_factory=dict)
     key: str | None = None
     key_mark: Mark | None = None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 KeyPath = tuple[str | int, ...]
 """The way to a value: keys and list positions."""
@@ -19,8 +20,7 @@ class Fault(NamedTuple):
     """It is the key that is wrong, not its value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One thing to mend; lines and columns count from 1, and 0 means there is none."""
 
     file: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from pydantic import SecretStr
 
 _LONGEST_BYTES: Final = 64 * 1024
@@ -17,8 +17,7 @@ class SecretError(ValueError):
     """Why something cannot be a secret; never says what it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(msgspec.Struct, frozen=True):
     """Where a secret is kept: in the configuration, or in the file at `path`."""
 
     text: SecretStr | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -25,18 +26,21 @@ class ManyRows:
 
     def __init__(self, sql: str, columns: int) -> None:
         self._columns = columns
-        row = f"({', '.join('?' * columns)})"
-        sizes = range(_MOST_ROWS.bit_length())
-        self._sql = tuple(sql.replace("(VALUES)", f"(VALUES {', '.join([row] * 2**size)})") for size in sizes)
+        self._sql = sql
 
     def run(self, connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
         """Run it for all rows, in their order."""
         for start in range(0, len(rows), _MOST_ROWS):
             chunk = rows[start : start + _MOST_ROWS]
-            size = (len(chunk) - 1).bit_length()
+            size = 1 << (len(chunk) - 1).bit_length()
             values = list(chain.from_iterable(chunk))
-            values.extend([None] * (self._columns * 2**size - len(values)))
-            connection.execute(self._sql[size], values)
+            values.extend([None] * (self._columns * size - len(values)))
+            connection.execute(self._for_rows(size), values)
+
+    @cache  # noqa: B019 (the statements live as long as the process)
+    def _for_rows(self, count: int) -> str:
+        row = f"({', '.join('?' * self._columns)})"
+        return self._sql.replace("(VALUES)", f"(VALUES {', '.join([row] * count)})")
 
 
 _REPLACE: Final = "INSERT OR REPLACE INTO {table} ({names}) SELECT * FROM (VALUES) WHERE column1 IS NOT NULL"

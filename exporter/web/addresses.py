@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import ipaddress
 import re
 from typing import Final
+
+import msgspec
 
 _BRACKETED: Final = re.compile(r"\[([^\[\]]*)\]:([0-9]{1,5})", re.ASCII)
 _LABEL: Final = "[A-Za-z0-9_-]{1,63}"
@@ -19,8 +20,7 @@ class AddressError(ValueError):
     """A listen address that cannot be read; the text names it and what is wrong."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """Where to listen: a host name or IP address, `""` for every interface, and a port, 0 for a free one."""
 
     host: str

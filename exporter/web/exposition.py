@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import gzip
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from aiohttp import hdrs, web
 from prometheus_client import (
     CollectorRegistry,
@@ -34,8 +34,7 @@ _RENDER: Final[Mapping[Format, Callable[[Collector], bytes]]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Selection:
+class _Selection(msgspec.Struct, frozen=True):
     """Several collectors as one, cut down to the samples of the given names when there are any."""
 
     collectors: tuple[Collector, ...]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from aiohttp import hdrs, web
 
 from exporter.web.exposition import Exposition, runtime_collectors
@@ -23,8 +23,7 @@ FLAG: Final = "--web.listen-address"
 _LONGEST_BODY_BYTES: Final = 16 * 1024
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Front:
+class Front(msgspec.Struct, frozen=True, kw_only=True):
     """What the listener needs to know of the application; all of it is called on the event loop."""
 
     snapshot: Callable[[], Collector]
@@ -39,8 +38,7 @@ class Front:
     version: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Handlers:
+class _Handlers(msgspec.Struct, frozen=True):
     """Every path but /metrics."""
 
     front: Front

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import re
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,8 +28,7 @@ _VERSIONS: Final[Mapping[Format, tuple[str, str]]] = {
 }
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(msgspec.Struct, frozen=True):
     """One entry of an Accept or Accept-Encoding header."""
 
     value: str
@@ -37,8 +37,7 @@ class _Item:
     position: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True, order=True)
-class _Preference:
+class _Preference(msgspec.Struct, frozen=True, order=True):
     """How much a client wants a format; of equal qualities the one listed first wins."""
 
     quality: float

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import socket
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
 from exporter.web.addresses import Address
@@ -20,8 +20,7 @@ class ListenError(Exception):
     """An address that cannot be listened on; the text names it, its flag and the reason."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Server:
+class Server(msgspec.Struct, frozen=True):
     """A running server; its `url` has no slash at the end."""
 
     url: str
