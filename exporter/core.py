@@ -11,6 +11,7 @@ from exporter import catalogue as metrics
 from exporter import settings
 from exporter.admission import RESULTS, SOURCES, Admission
 from exporter.catalogue import Spread
+from exporter.children import Children
 from exporter.commit import Committer
 from exporter.counting import Counting
 from exporter.in_flight import Cohorts, InFlight
@@ -97,8 +98,11 @@ class Core:
         listed = [self.rules.channel(message.channel) for message in config.messages]
         channels = tuple(dict.fromkeys([*settings.named_channels(config), *listed]))
         self.pairs = tuple((account.name, channel) for account in config.accounts for channel in channels)
-        keys = [key for account, channel in self.pairs for key in self.counting.expected(account, channel)]
-        keys += [key for account in config.accounts for key in self.counting.expected_of(account.name)]
+        children = Children(len(self.rules.names), self.counting.objectives, config.histogram_labels)
+        keys = [key for account in config.accounts for key in children.of_account(account.name)]
+        for account, channel in self.pairs:
+            currency = self.rules.currency(self.counting.currencies.get(account))
+            keys.extend(children.of_pair(account, channel, currency))
         keys += [(metrics.INTAKE, (source, result)) for source in SOURCES for result in RESULTS]
         self.expected = frozenset(keys)
         self.totals.expect(keys, self.committer.changes.tally, now)

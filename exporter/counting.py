@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from exporter import catalogue as metrics
@@ -10,26 +10,23 @@ from exporter.catalogue import Metric
 from exporter.labels import LabelRules
 from exporter.message import (
     Amount,
-    Anomaly,
     Ending,
     Fallback,
     Labels,
     Maturity,
     Message,
     Outcome,
-    Status,
     StatusReport,
     Transition,
 )
 from exporter.objectives import Objectives
-from exporter.totals import Key, Tally
+from exporter.totals import Tally
 
 WINDOW_MATURED: Final = "matured"
 WINDOW_FALLBACK: Final = "fallback"
 WINDOW_COST: Final = "cost"
 WINDOW_DELIVERED: Final = "delivered"
 
-SEEN: Final = tuple(status for status in Status if status is not Status.ACCEPTED)
 _FAILURES: Final = frozenset({Outcome.UNDELIVERABLE, Outcome.PERMANENTERROR})
 
 
@@ -131,31 +128,6 @@ class Counting:
     def _book_amount(self, tally: Tally, metric: Metric, labels: tuple[str, ...], amount: Amount | None) -> None:
         if amount is not None:
             tally.count(metric, *labels, self.rules.currency(amount.currency), by=amount.value)
-
-    def expected_of(self, account: str) -> Iterator[Key]:
-        """Yield every counter that an account of the configuration shows from the start."""
-        return ((metrics.ANOMALIES, (account, anomaly.value)) for anomaly in Anomaly)
-
-    def expected(self, account: str, channel: str) -> Iterator[Key]:
-        """Yield every counter that an account and a channel of the configuration show from the start."""
-        blank = ("",) * len(self.rules.names)
-        sets = {"A": (account, channel), "L": (account, channel, *blank)}
-        currency = self.rules.currency(self.currencies.get(account))
-        outcomes = [outcome.value for outcome in Outcome]
-        fallbacks = [fallback.value for fallback in Fallback]
-        histogram_set = sets["L"] if self._histogram_labels else sets["A"]
-        yield metrics.ACCEPTED, sets["L"]
-        yield metrics.ABANDONED, sets["A"]
-        yield metrics.FAILURE_TIME, histogram_set
-        yield from ((metrics.STATUS, (*sets["A"], status.label)) for status in SEEN)
-        yield from ((metrics.MATURED, (*sets["L"], result.value)) for result in Maturity)
-        yield from ((metrics.FINISHED, (*sets["L"], each, way)) for each in outcomes for way in fallbacks)
-        yield from ((metrics.PARTS, (*sets["A"], each)) for each in outcomes)
-        yield from ((metrics.COST, (*sets["L"], each, currency)) for each in outcomes)
-        for way in fallbacks:
-            yield metrics.DELIVERY_TIME, (*histogram_set, way)
-            yield metrics.DELIVERY_TIME_LOWER, (*histogram_set, way)
-        yield from self.objectives.expected(account, channel)
 
 
 def _values(labels: Labels, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ _MAX_CURRENCIES: Final = 8
 _MAX_VALUE: Final = 128
 _PLAIN: Final = frozenset({"", OTHER})
 _KINDS: Final = frozenset({*CHANNELS, "viber", "email", OTHER})
-_STATUSES: Final = frozenset({"scheduled", "processing", "delivered", "undeliverable", "permanenterror", "not_used"})
+WAY_STATUSES: Final = ("scheduled", "processing", "delivered", "undeliverable", "permanenterror", "not_used")
+"""The statuses of a fallback or a channel of an extended answer that have a label value of their own."""
 
 LabelSet = tuple[str, ...]
 """Account, channel and the configured labels' values in the order of their names."""
@@ -66,7 +67,7 @@ class LabelRules:
 
     def status(self, word: str) -> str:
         """Return the status of a fallback or a channel as a label value."""
-        return word if word in _STATUSES else OTHER
+        return word if word in WAY_STATUSES else OTHER
 
     def currency(self, code: str | None) -> str:
         """Return a currency as a label value: the first eight have their own."""

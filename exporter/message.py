@@ -25,6 +25,9 @@ CHANNELS: Final = (
 )
 """SMSBat's message types."""
 
+FALLBACKS: Final = {"viber": ("sms", "email"), "rcs": ("sms",)}
+"""SMSBat's other ways for a message that does not arrive, by the first word of its type."""
+
 Labels = tuple[tuple[str, str], ...]
 """The configured labels of a message, name and value, in the order of their names."""
 

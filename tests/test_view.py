@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families as text_fami
 
 from exporter import view
 from exporter.catalogue import METRICS
+from exporter.labels import WAY_STATUSES
+from exporter.message import Outcome
 from tests.lab import Lab, account
 from tests.virtual_time import in_virtual_time
 
@@ -156,17 +159,13 @@ async def test_both_formats_can_be_parsed_and_hold_no_id(
 
 @in_virtual_time
 async def test_a_fresh_exporter_names_every_metric_and_shows_no_ratio_or_timestamp() -> None:
-    async with Lab(channels=["sms"], **SETTINGS) as lab:
+    async with Lab(channels=["viber_promo"], **SETTINGS) as lab:
         empty = {
             metric.name
             for metric in METRICS
             if not any(name.startswith(metric.name.removesuffix("_total")) for name, _, _ in lab.samples())
         }
         assert empty == {
-            "smsbat_fallback_total",
-            "smsbat_channel_status_total",
-            "smsbat_rate_amount_total",
-            "smsbat_bill_amount_total",
             "smsbat_fallback_usage_ratio",
             "smsbat_delivery_ratio",
             "smsbat_cost_window",
@@ -176,6 +175,33 @@ async def test_a_fresh_exporter_names_every_metric_and_shows_no_ratio_or_timesta
         assert lab.shown("exporter_api_up", account="main") == 1
         assert lab.shown("exporter_config_last_reload_successful") == 1
         assert lab.shown("exporter_config_last_reload_success_timestamp_seconds") == lab.clock.at
+
+
+@pytest.mark.parametrize(
+    ("channel", "fallbacks", "ways"),
+    [
+        ("viber_otp", {"sms", "email"}, {"viber", "sms", "email"}),
+        ("rcs", {"sms"}, {"rcs", "sms"}),
+        ("sms", set(), set()),
+        ("own", set(), set()),
+    ],
+)
+@in_virtual_time
+async def test_every_child_that_smsbat_can_bring_shows_0_from_the_start(
+    channel: str, fallbacks: set[str], ways: set[str]
+) -> None:
+    async with Lab(accounts=[account("main", currency="UAH")], channels=[channel]) as lab:
+        shown = [
+            (name, labels) for name, labels, value in lab.samples() if labels.get("channel") == channel and value == 0
+        ]
+        for metric, label, kinds in (("fallback", "kind", fallbacks), ("channel_status", "via", ways)):
+            found = {(labels[label], labels["status"]) for name, labels in shown if name == f"smsbat_{metric}_total"}
+            assert found == set(product(kinds, WAY_STATUSES))
+        for metric in ("cost", "rate_amount", "bill_amount"):
+            found = {
+                (labels["outcome"], labels["currency"]) for name, labels in shown if name == f"smsbat_{metric}_total"
+            }
+            assert found == {(outcome.value, "UAH") for outcome in Outcome}
 
 
 @in_virtual_time
