@@ -31,7 +31,7 @@ from exporter.window import Windows
 if TYPE_CHECKING:
     from exporter.client import Client
     from exporter.config import Config
-    from exporter.plan import Desk
+    from exporter.desk import Desk
 
 _START_AT: Final = 1_800_000_000.0
 _PROMOTIONS: Final = 5_000
@@ -120,7 +120,7 @@ def _send(core: Core, seen: Seen, channel: str, random: Random) -> None:
 async def _run(settings: Config, clock: VirtualClock) -> Result:
     store, random = MemoryStore(), Random(1)
     core = Core(settings, clock, inline_writer(store), Totals(layout(settings), []), Windows(settings.window, []))
-    desk = core.plan.desks["main"]
+    desk = core.desks["main"]
     seen = Seen(desk.lane("viber_otp").pace)
     poller = Poller(desk, cast("Client", _Api(seen, desk, clock)), core.tracker, StatusWords({}), clock)
     tasks = [asyncio.create_task(core.committer.run()), asyncio.create_task(poller.run())]
@@ -153,7 +153,7 @@ def _enclosed(core: Core, store: MemoryStore, seen: Seen, message_id: str) -> bo
     if row is None:
         slot = core.in_flight.find("main", message_id)
         assert slot is not None, "a message is in flight, or it ended"
-        return core.in_flight.in_flight_at[slot] <= seen.truths[message_id]
+        return core.in_flight.columns.in_flight_at[slot] <= seen.truths[message_id]
     body = msgspec.json.decode(row.body, type=Finished)
     assert body.lower_seconds is not None
     assert body.upper_seconds is not None

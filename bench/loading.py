@@ -66,7 +66,7 @@ async def _load(path: Path) -> tuple[Core, float, float]:
     seconds = time.perf_counter() - began
     while more:
         more = core.placing.step(core.clock.now())
-    desk, now = core.plan.desks["main"], core.clock.now()
+    desk, now = core.desks["main"], core.clock.now()
     desk.queue.share(desk.budget.per_second, now)
     desk.queue.next_at(now)
     return core, seconds, time.perf_counter() - began

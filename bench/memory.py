@@ -18,7 +18,7 @@ import msgspec
 
 from bench.loading import Loaded
 from bench.table import Row, Target
-from exporter.in_flight import MATURED
+from exporter.columns import MATURED
 from exporter.message import Status
 from exporter.store import Batch, InFlightRow
 from exporter.store.sqlite import SqliteStore

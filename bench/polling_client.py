@@ -95,7 +95,7 @@ async def _track(core: Core, count: int) -> None:
 
 async def _polled(core: Core, settings: Config, count: int) -> float:
     """Poll until every message was asked about and what came of it is stored."""
-    crew, meter = Crew(core, lambda _: None), core.plan.desks["main"].meter
+    crew, meter = Crew(core, lambda _: None), core.desks["main"].meter
     clients = crew.clients(settings)
     gc.collect()
     collect_seldom()

@@ -179,7 +179,7 @@ class App:
         ticks = 0
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            core.tracker.aging.tick(core.clock.now())
+            core.tracker.tick(core.clock.now())
             ticks += 1
             if ticks % _FORGET_EVERY_TICKS == 0:
                 await self._forget(core)

@@ -14,11 +14,12 @@ from exporter.catalogue import Spread
 from exporter.children import Children
 from exporter.commit import Committer
 from exporter.counting import Counting
+from exporter.desk import Desk
 from exporter.in_flight import Cohorts, InFlight
 from exporter.labels import IDLE_SECONDS, LabelRules
 from exporter.message import Status
 from exporter.placing import Placing
-from exporter.plan import Desk, Plan
+from exporter.plan import Plan, Rules
 from exporter.records import Loading, progress_row
 from exporter.totals import Key, Totals
 from exporter.tracker import Tracker
@@ -57,15 +58,21 @@ class Core:
         self.in_flight = InFlight(Cohorts())
         self.rules = LabelRules(settings.label_limits(config))
         self.counting = self._counting(config)
-        self.committer = Committer(writer, clock, totals, windows, lambda slot: progress_row(self.in_flight, slot))
-        self.plan = Plan(self.in_flight, settings.graces(config), self._desks(config, now))
+        columns = self.in_flight.columns
+        self.committer = Committer(writer, clock, totals, windows, lambda slot: progress_row(columns, slot))
+        self.plan = Plan(Rules(self.in_flight, settings.graces(config), self._desks(config, now)), columns)
         self.tracker = Tracker(self.in_flight, self.plan, self.counting, self.committer, clock)
-        self.placing = Placing(self.in_flight, self.plan, self.tracker.aging)
+        self.placing = Placing(columns, self.plan, self.tracker.aging)
         self.admission = Admission(self.tracker, self.rules, self.committer, writer, clock)
         self.committer.on_health = self._store_changed
         self.expected: frozenset[Key] = frozenset()
         self.pairs: tuple[tuple[str, str], ...] = ()
         self._follow(config, now)
+
+    @property
+    def desks(self) -> dict[str, Desk]:
+        """The accounts at work, by name."""
+        return self.plan.rules.desks
 
     def _counting(self, config: Config) -> Counting:
         return Counting(
@@ -78,13 +85,13 @@ class Core:
     def _desks(self, config: Config, now: float) -> dict[str, Desk]:
         rules = settings.polling_rules(config)
         return {
-            account.name: Desk(account.name, settings.limits(account), self.in_flight, rules, now)
+            account.name: Desk(account.name, settings.limits(account), self.in_flight.columns, rules, now)
             for account in config.accounts
         }
 
     def _store_changed(self) -> None:
         """Polling waits while nothing can be stored: what it learned could not be shown."""
-        for desk in self.plan.desks.values():
+        for desk in self.desks.values():
             desk.budget.store_failed = self.committer.meter.problem is not None
             desk.wake()
 
@@ -124,8 +131,7 @@ class Core:
 
     def _take_back(self, store: Store, now: float) -> None:
         """Fill the columns and count, while nobody else uses them."""
-        loading = Loading(self.in_flight)
-        self.in_flight.reserve(store.count())
+        loading = Loading(self.in_flight, store.count())
         # A million rows are garbage that counting references frees: looking for cycles among them takes a second.
         collects = gc.isenabled()
         gc.disable()
@@ -140,12 +146,12 @@ class Core:
         self._count_in_flight(now)
 
     def _count_in_flight(self, now: float) -> None:
-        in_flight, gauges, aging = self.in_flight, self.committer.gauges, self.tracker.aging
+        columns, gauges, aging = self.in_flight.columns, self.committer.gauges, self.tracker.aging
         aging.resume(now)
-        alike = Counter(zip(in_flight.cohort, in_flight.status, in_flight.stage, strict=True))
+        alike = Counter(zip(columns.cohort, columns.status, columns.stage, strict=True))
         for (number, status, stage), count in alike.items():
             aging.count(number, range(stage), count)
-            cohort = in_flight.cohorts[number]
+            cohort = self.in_flight.cohorts[number]
             key = (metrics.IN_FLIGHT, (cohort.account, cohort.channel, Status(status).label))
             gauges[key] = gauges.get(key, 0) + count
 
@@ -164,7 +170,7 @@ class Core:
     def _desks_after(self, config: Config, now: float) -> dict[str, Desk]:
         """Keep the desks of accounts that stay, with their budgets and meters."""
         desks = self._desks(config, now)
-        for name, desk in self.plan.desks.items():
+        for name, desk in self.desks.items():
             if name in desks:
                 desk.follow(desks[name])
                 desks[name] = desk

@@ -35,7 +35,7 @@ class Crew:
         words = StatusWords(config.status_aliases)
         self._clients = clients
         for name, client in clients.items():
-            desk = self._core.plan.desks[name]
+            desk = self._core.desks[name]
             poller = Poller(desk, client, self._core.tracker, words, self._core.clock)
             self._tasks[name] = asyncio.create_task(poller.run(), name=f"poller {name}")
             self._tasks[name].add_done_callback(self._watch)

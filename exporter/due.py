@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from exporter.in_flight import FREE, InFlight
+from exporter.columns import FREE, Columns
 from exporter.schedule import Pace, fair_shares, gap
 from exporter.wheel import Wheel
 
@@ -115,10 +115,10 @@ class Lane:
 class DueQueue:
     """The lanes of one account."""
 
-    def __init__(self, in_flight: InFlight, paces: Sequence[Pace]) -> None:
+    def __init__(self, columns: Columns, paces: Sequence[Pace]) -> None:
         """Start empty, with a lane for each polling entry."""
-        self.lanes = tuple(Lane(pace, in_flight.due_at) for pace in paces)
-        self._in_flight = in_flight
+        self.lanes = tuple(Lane(pace, columns.due_at) for pace in paces)
+        self._columns = columns
         self.stretched = False
         """Whether any lane asks for more than its share."""
         self._shared_at = 0.0
@@ -126,24 +126,24 @@ class DueQueue:
     def enter(self, slot: int, lane: Lane, due_at: float, now: float) -> None:
         """Queue a message, and count what it asks for."""
         gap_seconds = self._gap(slot, lane)
-        self._in_flight.ready_at[slot] = due_at
+        self._columns.ready_at[slot] = due_at
         self._ask(slot, lane, int(_DEMAND_UNIT / gap_seconds) if due_at - now <= gap_seconds * 2 else 0)
         # A retry too waits by the lane's own time: by the real one it would come after all that the lane is behind.
-        lane.enter(slot, due_at, due_at - now if self._in_flight.failures[slot] else gap_seconds, now)
+        lane.enter(slot, due_at, due_at - now if self._columns.failures[slot] else gap_seconds, now)
 
     def leave(self, slot: int, lane: Lane) -> None:
         """Forget a message."""
         self._ask(slot, lane, 0)
-        self._in_flight.due_at[slot] = FREE
+        self._columns.due_at[slot] = FREE
 
     def _ask(self, slot: int, lane: Lane, demand: int) -> None:
-        lane.demand += demand - self._in_flight.demand[slot]
-        self._in_flight.demand[slot] = demand
+        lane.demand += demand - self._columns.demand[slot]
+        self._columns.demand[slot] = demand
 
     def _gap(self, slot: int, lane: Lane) -> float:
         """Return the gap of rule 1 that the message is in."""
-        polled_at = self._in_flight.polled_at[slot]
-        return gap(lane.pace, polled_at - self._in_flight.sent_at[slot]) if polled_at else lane.pace.first
+        polled_at = self._columns.polled_at[slot]
+        return gap(lane.pace, polled_at - self._columns.sent_at[slot]) if polled_at else lane.pace.first
 
     def share(self, budget_per_second: float, now: float) -> None:
         """Share the budget among the lanes, at most ten times a second."""
@@ -178,7 +178,7 @@ class DueQueue:
             if head is None or head > now:
                 return None
             at, slot = lane.pop()
-            ready_at = self._in_flight.ready_at[slot]
+            ready_at = self._columns.ready_at[slot]
             if ready_at <= now:
                 return max(at, ready_at), slot
             wait_seconds = min(ready_at - now, self._gap(slot, lane))

@@ -9,7 +9,7 @@ from typing import Final
 
 from exporter.aging import Aging
 from exporter.clock import Clock
-from exporter.in_flight import InFlight
+from exporter.columns import ENDED, FREE, UNPLACED, Columns
 from exporter.plan import Plan
 
 _AT_ONCE: Final = 200
@@ -19,25 +19,29 @@ _AT_ONCE: Final = 200
 class Placing:
     """Has every unplaced message wait for its next poll and birthday, the newest first: they have most to tell."""
 
-    def __init__(self, in_flight: InFlight, plan: Plan, aging: Aging) -> None:
+    def __init__(self, columns: Columns, plan: Plan, aging: Aging) -> None:
         """Take who needs a place, and where."""
-        self._in_flight = in_flight
+        self._columns = columns
         self._plan = plan
         self._aging = aging
         self._left: Iterator[int] = iter(())
         self._begun = asyncio.Event()
 
     def begin(self) -> None:
-        """Begin with all that are unplaced now."""
-        self._left = reversed(range(len(self._in_flight.ids)))
+        """Take everybody out of their places, while nobody polls, and begin anew."""
+        self._columns.unplace()
+        self._left = reversed(range(len(self._columns)))
         self._begun.set()
 
     def step(self, now: float) -> bool:
         """Place a few; returns whether any may be left."""
-        slots = list(islice(self._left, _AT_ONCE))
+        slots, columns = list(islice(self._left, _AT_ONCE)), self._columns
         for slot in slots:
-            if self._in_flight.unplaced(slot):
-                self._in_flight.resume(slot)
+            if columns.due_at[slot] == UNPLACED and not columns.has(slot, ENDED):
+                columns.due_at[slot] = FREE
+                # After a restart the last answer stands for the last poll.
+                answered_at = max(columns.answered_at[slot], columns.other_at[slot])
+                columns.polled_at[slot] = max(columns.polled_at[slot], answered_at)
                 self._plan.welcome(slot, now)
                 self._aging.again(slot)
         return bool(slots)

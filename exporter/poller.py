@@ -8,14 +8,15 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.client import Client, NoResponse, Response, retry_after_seconds
+from exporter.columns import ENDED
 from exporter.logs import fields
 from exporter.message import Failure, Observation, PollResult, Reading, StatusReport
 from exporter.reading import StatusWords, read
 
 if TYPE_CHECKING:
     from exporter.clock import Clock
+    from exporter.desk import Desk
     from exporter.due import Turn
-    from exporter.plan import Desk
     from exporter.tracker import Tracker
 
 _log: Final = logging.getLogger(__name__)
@@ -114,11 +115,11 @@ class Poller:
     def _count(self, call: _Call, result: PollResult, *, understood: bool) -> None:
         """Count a call and queue its message again; the second between two polls counts from the answer."""
         self._desk.meter.count(result, call.started_at, call.arrived_at, understood=understood)
-        in_flight, slot = self._tracker.in_flight, call.slot
-        if in_flight.seq[slot] != call.seq or in_flight.ended(slot):
+        columns, slot = self._tracker.in_flight.columns, call.slot
+        if columns.seq[slot] != call.seq or columns.has(slot, ENDED):
             return
-        in_flight.polled_at[slot] = call.arrived_at
-        in_flight.failures[slot] = 0 if understood else min(in_flight.failures[slot] + 1, _MOST_FAILURES)
+        columns.polled_at[slot] = call.arrived_at
+        columns.failures[slot] = 0 if understood else min(columns.failures[slot] + 1, _MOST_FAILURES)
         self._tracker.plan.enter(slot, call.arrived_at)
 
     def _hand_out(self, workers: asyncio.TaskGroup) -> None:
@@ -182,15 +183,15 @@ class Poller:
             turn = await next_turn
 
     async def _call(self, turn: Turn) -> _Call:
-        in_flight, slot = self._tracker.in_flight, turn.slot
-        seq, message_id, started_at = in_flight.seq[slot], in_flight.ids[slot], self._clock.now()
+        columns, slot = self._tracker.in_flight.columns, turn.slot
+        seq, message_id, started_at = columns.seq[slot], columns.ids[slot], self._clock.now()
         self._desk.meter.lags.observe(turn.lag_seconds)
         try:
             response = await self._client.get(message_id, started_at)
         except asyncio.CancelledError:
-            if in_flight.seq[slot] == seq:
+            if columns.seq[slot] == seq:
                 # Asked, and not told: soon again, and not within a second.
-                in_flight.polled_at[slot] = self._clock.now()
-                in_flight.failures[slot] = max(1, in_flight.failures[slot])
+                columns.polled_at[slot] = self._clock.now()
+                columns.failures[slot] = max(1, columns.failures[slot])
             raise
         return _Call(slot, seq, message_id, started_at, self._clock.now(), response)

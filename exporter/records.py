@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from exporter.in_flight import LISTED, MATURED, Cohort, Cohorts, InFlight
+from exporter.columns import LISTED, MATURED, Columns
+from exporter.in_flight import Cohort, Cohorts, InFlight
 from exporter.lifecycle import via
 from exporter.message import Ending, Labels, Message, StatusReport
 from exporter.store import FinishedRow, InFlightRow, ProgressRow
@@ -69,17 +70,17 @@ def in_flight_row(message: Message, seq: int) -> InFlightRow:
     )
 
 
-def progress_row(in_flight: InFlight, slot: int) -> ProgressRow:
+def progress_row(columns: Columns, slot: int) -> ProgressRow:
     """Return what polling changed about a message."""
     return ProgressRow(
-        in_flight.seq[slot],
-        in_flight.status[slot],
-        in_flight.seen[slot],
-        in_flight.in_flight_at[slot],
-        in_flight.answered_at[slot],
-        in_flight.other_at[slot],
-        in_flight.flags[slot] & (MATURED | LISTED),
-        in_flight.polls[slot],
+        columns.seq[slot],
+        columns.status[slot],
+        columns.seen[slot],
+        columns.in_flight_at[slot],
+        columns.answered_at[slot],
+        columns.other_at[slot],
+        columns.flags[slot] & (MATURED | LISTED),
+        columns.polls[slot],
     )
 
 
@@ -131,10 +132,12 @@ def _row(message: Message, at: float, body: Finished) -> FinishedRow:
 class Loading:
     """Fills the columns from rows, hundreds at a time: a million messages are back within seconds."""
 
-    def __init__(self, in_flight: InFlight) -> None:
-        """Take the empty columns."""
-        self._in_flight = in_flight
+    def __init__(self, in_flight: InFlight, count: int) -> None:
+        """Make room in the empty columns for so many messages."""
+        self._columns = in_flight.columns
+        self._traceparents = in_flight.traceparents
         self._numbers = _Numbers(in_flight.cohorts)
+        self._next = in_flight.columns.grow(count)
 
     def add(self, rows: list[tuple[object, ...]]) -> None:
         """Take in rows (all of InFlightRow's columns)."""
@@ -142,7 +145,11 @@ class Loading:
         shared = zip(column["account"], column["channel"], column["labels"], strict=True)
         made: dict[str, Sequence[float]] = {name: column[name] for name in _AS_STORED}
         made["cohort"] = [self._numbers[each] for each in shared]
-        self._in_flight.extend(column["id"], made, column["traceparent"])
+        self._columns.fill(self._next, column["id"], made)
+        if any(column["traceparent"]):
+            texts = enumerate(column["traceparent"], start=self._next)
+            self._traceparents.update((slot, text) for slot, text in texts if text)
+        self._next += len(rows)
 
 
 class _Numbers(dict[tuple[str, str, str], int]):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.budget import Limits
+from exporter.desk import PollingRule
 from exporter.labels import LabelLimits
 from exporter.objectives import Objective, Objectives
-from exporter.plan import Graces, PollingRule
+from exporter.plan import Graces
 from exporter.schedule import Pace
 from exporter.totals import Layout
 

@@ -8,10 +8,12 @@ from typing import Final
 from exporter import catalogue as metrics
 from exporter.aging import Aging
 from exporter.clock import Clock
+from exporter.columns import ENDED, FREE, MATURED, UNPLACED, UNSTORED
 from exporter.commit import Committer
 from exporter.counting import Counting
-from exporter.in_flight import FREE, UNPLACED, UNSTORED, InFlight
-from exporter.lifecycle import UNOBSERVED_AFTER_SECONDS, advance, contradicts, matured_by, maturity, unobserved
+from exporter.desk import Desk
+from exporter.in_flight import InFlight
+from exporter.lifecycle import advance, contradicts, matured_by, maturity, unobserved
 from exporter.logs import fields
 from exporter.message import (
     Anomaly,
@@ -25,7 +27,7 @@ from exporter.message import (
     StatusReport,
     Transition,
 )
-from exporter.plan import Desk, Plan
+from exporter.plan import Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
 
 _log: Final = logging.getLogger(__name__)
@@ -40,14 +42,12 @@ class Tracker:
         self.in_flight = in_flight
         self.plan = plan
         self.counting = counting
-        self.aging = Aging(in_flight, self._next_at, self._had)
+        self.aging = Aging(in_flight, plan.rules)
         self._committer = committer
         self._clock = clock
         self._started_at = clock.now()
         self._ended: dict[int, Outcome] = {}
         """The outcomes of messages that ended and whose end is not stored yet, by sequence number."""
-        self._retry_at: dict[int, float] = {}
-        """When to look again at messages that should be given up, but can still be asked, by slot."""
 
     def track(self, message: Message, seq: int) -> None:
         """Take in a message that nobody tracks; it is polled once it is stored."""
@@ -61,16 +61,16 @@ class Tracker:
     def _begin(self, slot: int) -> None:
         now = self._clock.now()
         self.aging.enter(slot, now)
-        if not self.in_flight.ended(slot):
-            self.in_flight.due_at[slot] = FREE
+        if not self.in_flight.columns.has(slot, ENDED):
+            self.in_flight.columns.due_at[slot] = FREE
             self.plan.welcome(slot, now)
 
     def apply(self, slot: int, seq: int, observed: Observation, desk: Desk) -> PollResult:
         """Apply what one call brought about message `seq`; returns what the call counts as."""
-        if self.in_flight.seq[slot] != seq or self.in_flight.ended(slot):
+        if self.in_flight.columns.seq[slot] != seq or self.in_flight.columns.has(slot, ENDED):
             return self._too_late(seq, desk.account, observed)
         before = self.in_flight.get(slot)
-        transition = advance(before, observed, self.plan.terms(slot, desk))
+        transition = advance(before, observed, self.plan.rules.terms(slot, desk))
         self.in_flight.put(slot, transition.message)
         self.counting.advanced(self._committer.changes.tally, before, transition)
         if transition.ending is not None:
@@ -110,69 +110,55 @@ class Tracker:
         if not message.matured:
             self.counting.matured(changes.tally, message, matured_by(ending.outcome), ending.at)
         changes.finished.append(finished_row(message, ending, self.counting.currencies.get(message.account)))
-        self._ended[self.in_flight.seq[slot]] = ending.outcome
+        self._ended[self.in_flight.columns.seq[slot]] = ending.outcome
         self._remove(slot)
 
     def _remove(self, slot: int) -> None:
         """Let go of a message; its slot stays taken until that is stored."""
         changes = self._committer.changes
-        waits = self.in_flight.due_at[slot] not in {UNSTORED, UNPLACED}
+        waits = self.in_flight.columns.due_at[slot] not in {UNSTORED, UNPLACED}
         self.in_flight.end(slot)
         if waits:
             self.plan.leave(slot)
         changes.progressed.pop(slot, None)
-        changes.removed.append(self.in_flight.seq[slot])
+        changes.removed.append(self.in_flight.columns.seq[slot])
         changes.then.append(lambda: self._free(slot))
         self._committer.soon()
 
     def _free(self, slot: int) -> None:
-        outcome = self._ended.pop(self.in_flight.seq[slot], None)
+        outcome = self._ended.pop(self.in_flight.columns.seq[slot], None)
         if _log.isEnabledFor(logging.DEBUG):
             word = "abandoned" if outcome is None else outcome.value
-            _log.debug("a message ended", extra=fields(id=self.in_flight.ids[slot], outcome=word))
-        self._retry_at.pop(slot, None)
+            _log.debug("a message ended", extra=fields(id=self.in_flight.columns.ids[slot], outcome=word))
         self.aging.leave(slot)
         self.in_flight.remove(slot)
 
-    def _next_at(self, slot: int) -> float:
-        """Return when time alone changes something about a message."""
-        at = self._given_up_at(slot)
-        if self.in_flight.matured(slot):
-            return at
-        return min(at, self.in_flight.sent_at[slot] + self.plan.mature_seconds(slot))
-
-    def _given_up_at(self, slot: int) -> float:
-        """A parked message is abandoned at its deadline; another is given up a day later, if nobody can be asked."""
-        deadline_at = self.plan.deadline_at(slot)
-        if self.plan.place(slot) is None:
-            return deadline_at
-        return max(deadline_at + UNOBSERVED_AFTER_SECONDS, self._retry_at.get(slot, 0.0))
-
-    def _had(self, slot: int, now: float) -> None:
-        """Do what time alone does to a message."""
-        if not self.in_flight.matured(slot) and now >= self.in_flight.sent_at[slot] + self.plan.mature_seconds(slot):
-            self._mature(slot, now)
-        if now >= self._given_up_at(slot):
-            self._give_up(slot, now)
+    def tick(self, now: float) -> None:
+        """Do what time alone does to messages."""
+        for slot in self.aging.tick(now):
+            if self.aging.matures_at(slot) <= now:
+                self._mature(slot, now)
+            if self.aging.given_up_at(slot) <= now:
+                self._give_up(slot, now)
 
     def _mature(self, slot: int, now: float) -> None:
         message = self.in_flight.get(slot)
         self.counting.matured(
-            self._committer.changes.tally, message, maturity(message, now, self.plan.gap_seconds(slot)), now
+            self._committer.changes.tally, message, maturity(message, now, self.plan.rules.gap_seconds(slot)), now
         )
-        self.in_flight.mature(slot)
+        self.in_flight.columns.mark(slot, MATURED)
         self._committer.changes.progressed[slot] = None
         self._committer.soon()
 
     def _give_up(self, slot: int, now: float) -> None:
         """End what nobody could be asked about; while the API answers, a message is asked first."""
-        place = self.plan.place(slot)
+        place = self.plan.rules.place(slot)
         if place is None:
             self.abandon(slot)
             return
         unasked_for = now - max(place[0].meter.last_success_at, self._started_at)
         if unasked_for < _ASKED_WITHIN_SECONDS:
-            self._retry_at[slot] = now + _ASKED_WITHIN_SECONDS
+            self.aging.postpone(slot, now + _ASKED_WITHIN_SECONDS)
             return
         message = self.in_flight.get(slot)
         ending = unobserved(message, now)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from exporter.core import Core
-    from exporter.plan import Desk
+    from exporter.desk import Desk
     from exporter.totals import Key, Value
     from exporter.window import WindowKey
 
@@ -40,7 +40,7 @@ def snapshot(core: Core, now: float) -> Snapshot:
     _add_in_flight(samples, core)
     _add_windows(samples, core.committer.windows.sums(now))
     _add_own(samples, core)
-    for desk in core.plan.desks.values():
+    for desk in core.desks.values():
         _add_desk(samples, desk, now)
     layout = core.totals.layout
     return Snapshot(samples, {metric: layout.names(metric) for metric in METRICS})
@@ -149,7 +149,7 @@ def problems(core: Core) -> list[str]:
         lines.append(f"store: {core.committer.meter.problem}; polling waits, and goes on by itself")
     if core.reloads.errors:
         lines.append("config: the last reload failed; the old configuration stays in use")
-    for desk in core.plan.desks.values():
+    for desk in core.desks.values():
         lines += [f"account {desk.account}: {_PAUSES[pause]}" for pause in desk.budget.paused(now) if pause in _PAUSES]
         if not api_up(desk, now):
             lines.append(f"account {desk.account}: SMSBat's API has not answered understandably for a minute")

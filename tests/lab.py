@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from exporter import settings, view
 from exporter.admission import Admitted, Offer
+from exporter.columns import ENDED
 from exporter.config import Config
 from exporter.core import Core
 from exporter.intake.listed import Listed
@@ -152,7 +153,7 @@ class Lab:
     def advance(self, seconds: float) -> None:
         """Let time pass, and have happen what it brings."""
         self.clock.at += seconds
-        self.core.tracker.aging.tick(self.clock.at)
+        self.core.tracker.tick(self.clock.at)
 
     async def offer(self, *ids: str, source: str = "api", account: str = "main", **fields: Any) -> Admitted:  # noqa: ANN401
         """Offer messages that are alike but for their ids."""
@@ -178,7 +179,7 @@ class Lab:
     def observe(self, message_id: str, reading: Reading, *, account: str = "main", took: float = 0.0) -> None:
         """Do with a reading what the poller does."""
         core, slot = self.core, self.slot(message_id, account)
-        desk, seq, started_at = core.plan.desks[account], core.in_flight.seq[slot], self.clock.at
+        desk, seq, started_at = core.desks[account], core.in_flight.columns.seq[slot], self.clock.at
         self.clock.at += took
         now = self.clock.at
         if isinstance(reading, StatusReport):
@@ -186,9 +187,10 @@ class Lab:
         result = core.tracker.apply(slot, seq, Observation(started_at, now, reading), desk)
         understood = not isinstance(reading, Failure)
         desk.meter.count(result, started_at, now, understood=understood)
-        if not core.in_flight.ended(slot):
-            core.in_flight.polled_at[slot] = now
-            core.in_flight.failures[slot] = 0 if understood else min(255, core.in_flight.failures[slot] + 1)
+        columns = core.in_flight.columns
+        if not columns.has(slot, ENDED):
+            columns.polled_at[slot] = now
+            columns.failures[slot] = 0 if understood else min(255, columns.failures[slot] + 1)
             core.plan.enter(slot, now)
 
     def slot(self, message_id: str, account: str = "main") -> int:

@@ -125,7 +125,7 @@ async def test_a_send_time_over_30_days_away_is_refused(ahead: float, taken: int
 async def test_a_send_time_up_to_5_s_ahead_is_clock_skew(given: float | None, taken_as: float, skewed: int) -> None:
     async with Lab() as lab:
         await lab.offer("m1", sent_at=None if given is None else START + given)
-        assert lab.core.in_flight.sent_at[lab.slot("m1")] == START + taken_as
+        assert lab.core.in_flight.columns.sent_at[lab.slot("m1")] == START + taken_as
         assert lab.shown("exporter_anomalies", kind="future_send_time") == skewed
 
 

@@ -62,7 +62,7 @@ def test_the_counts_by_age_are_those_of_a_count_by_hand(sent: list[float], steps
                 if lab.core.in_flight.find("main", f"m{end}") is not None:
                     lab.answer(f"m{end}", "delivered")
                     await lab.settle()
-                left = [lab.core.in_flight.sent_at[slot] for slot in lab.core.in_flight.slots()]
+                left = [lab.core.in_flight.columns.sent_at[slot] for slot in lab.core.in_flight.slots()]
                 # A birthday is noticed within the second after it.
                 for slack, compare in ((0.0, float.__ge__), (1.0, float.__le__)):
                     counts = [sum(lab.clock.at - at >= age + slack for at in left) for _, age in AGES]
@@ -180,7 +180,7 @@ async def test_after_a_long_downtime_a_message_is_asked_before_it_is_given_up(tm
         lab.clock.at += 10 * DAY
         await lab.start()
         lab.advance(1)
-        assert lab.core.plan.desks["main"].queue.backlog(lab.clock.at) == 2
+        assert lab.core.desks["main"].queue.backlog(lab.clock.at) == 2
         lab.answer("m1", "delivered")
         await lab.settle()
         assert lab.shown("messages_finished", outcome="delivered") == 1

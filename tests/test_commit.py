@@ -32,7 +32,7 @@ async def test_nothing_is_shown_and_nobody_is_told_before_it_is_stored(tmp_path:
         await entered(lab)
         assert lab.samples() == before
         assert not taking.done()
-        assert lab.core.plan.desks["main"].queue.next_at(lab.clock.at) == (float("inf"), float("inf"))
+        assert lab.core.desks["main"].queue.next_at(lab.clock.at) == (float("inf"), float("inf"))
         lab.store.open.set()
         assert (await taking).accepted == 1
         assert lab.shown("messages_accepted") == 1
@@ -108,7 +108,7 @@ async def test_polling_pauses_while_the_store_does_not_work_and_goes_on_by_itsel
     async with Lab(tmp_path, accounts=[account("main"), account("two")]) as lab:
         await lab.offer("m1", channel="sms")
         woken: list[str] = []
-        for desk in lab.core.plan.desks.values():
+        for desk in lab.core.desks.values():
             desk.wake = lambda name=desk.account: woken.append(name)  # type: ignore[misc]
         lab.store.fails = 2
         taking = lab.background(lab.offer("m2"))
@@ -116,7 +116,7 @@ async def test_polling_pauses_while_the_store_does_not_work_and_goes_on_by_itsel
         assert lab.shown("exporter_account_paused", reason="store") == 2
         assert lab.shown("exporter_store_up") == 0
         assert lab.shown("smsbat_exporter_request_budget") == 0
-        budget = lab.core.plan.desks["main"].budget
+        budget = lab.core.desks["main"].budget
         assert budget.ready_at(lab.clock.at, spare=False) == float("inf")
         assert view.problems(lab.core) == ["store: the disk is full; polling waits, and goes on by itself"]
         woken.clear()
@@ -136,9 +136,9 @@ async def test_an_account_that_is_added_while_the_store_does_not_work_is_paused_
         taking = lab.background(lab.offer("m1"))
         await lab.until(lambda: lab.core.committer.meter.problem is not None)
         lab.reload(accounts=[account("main"), account("new")])
-        assert lab.core.plan.desks["new"].budget.paused(lab.clock.at) == (Pause.STORE,)
+        assert lab.core.desks["new"].budget.paused(lab.clock.at) == (Pause.STORE,)
         await taking
-        assert lab.core.plan.desks["new"].budget.paused(lab.clock.at) == ()
+        assert lab.core.desks["new"].budget.paused(lab.clock.at) == ()
 
 
 @in_virtual_time
@@ -171,7 +171,7 @@ async def test_what_a_poll_left_unchanged_is_stored_within_a_second(tmp_path: Pa
         assert loop.time() - asked_at <= 1.5
         await lab.settle()
         await lab.restart()
-        assert lab.core.in_flight.in_flight_at[lab.slot("m1")] == lab.clock.at
+        assert lab.core.in_flight.columns.in_flight_at[lab.slot("m1")] == lab.clock.at
 
 
 @in_virtual_time

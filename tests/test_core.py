@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from exporter.columns import ENDED
 from tests.lab import Lab, account
 from tests.model import AGES, DAY, MATURE, TIMEOUT, Model, Tracked
 from tests.virtual_time import VirtualLoop
@@ -102,7 +103,7 @@ class Exporter(RuleBasedStateMachine):
         """Follow the exporter in whom it gives up, if it may."""
         in_flight = self.lab.core.in_flight
         for message in self.model.open():
-            if in_flight.ended(self.lab.slot(message.id, message.account)):
+            if in_flight.columns.has(self.lab.slot(message.id, message.account), ENDED):
                 self.model.give_up(message, self.lab.clock.at)
 
     @rule(fails=st.sampled_from([0, 0, 1, 2]), late=st.booleans())

@@ -22,7 +22,7 @@ class Office:
 
     def __init__(self, *paces: Pace, budget: float = 1e6) -> None:
         self.in_flight = InFlight(Cohorts())
-        self.queue = DueQueue(self.in_flight, paces or (OTP, REST))
+        self.queue = DueQueue(self.in_flight.columns, paces or (OTP, REST))
         self.budget = budget
         self.slots: list[int] = []
         self.numbers: dict[int, int] = {}
@@ -184,7 +184,7 @@ def test_the_demand_is_nothing_when_everybody_left(course: list[tuple[str, int, 
             number = list(lanes)[which % len(lanes)]
             slot, lane = office.slots[number], office.lane(lanes[number])
             if kind == "again":
-                office.in_flight.polled_at[slot] = NOW + 1.0
+                office.in_flight.columns.polled_at[slot] = NOW + 1.0
                 office.queue.enter(slot, lane, NOW + 1.0 + abs(after), NOW + 1.0)
             else:
                 office.queue.leave(slot, lane)

@@ -30,7 +30,7 @@ class Account:
 
     def __init__(self, *paces: Pace, rate: float, burst: int = 10, concurrency: int = 50) -> None:
         self.in_flight = InFlight(Cohorts())
-        self.queue = DueQueue(self.in_flight, paces)
+        self.queue = DueQueue(self.in_flight.columns, paces)
         self.budget = Budget(Limits(rate, burst, concurrency), NOW)
         self.now = NOW
         self.lane_of: dict[int, int] = {}
@@ -69,14 +69,14 @@ class Account:
     def _happen(self) -> None:
         while self._arriving and self._arriving[0][0] <= self.now:
             _, slot = heapq.heappop(self._arriving)
-            self._enter(slot, first_due(self._pace(slot), self.in_flight.sent_at[slot], AIM))
+            self._enter(slot, first_due(self._pace(slot), self.in_flight.columns.sent_at[slot], AIM))
         while self._answers and self._answers[0][0] <= self.now:
             _, slot = heapq.heappop(self._answers)
             failed = slot in self.failing
             self.budget.finish(self.now - ANSWER, self.now, 500 if failed else 200, None)
-            self.in_flight.polled_at[slot] = self.now
-            self.in_flight.failures[slot] = failed
-            sent_at = self.in_flight.sent_at[slot]
+            self.in_flight.columns.polled_at[slot] = self.now
+            self.in_flight.columns.failures[slot] = failed
+            sent_at = self.in_flight.columns.sent_at[slot]
             due_at = self.now + RETRY if failed else next_due(self._pace(slot), sent_at, self.now, AIM, NEVER)
             self._enter(slot, due_at)
 
@@ -158,7 +158,7 @@ def test_gaps_of_messages_of_all_ages_stretch_by_about_one_factor() -> None:
     assert account.queue.demand_per_second() > 1.5 * 5.0
     factors = []
     for slot in slots:
-        sent_at = account.in_flight.sent_at[slot]
+        sent_at = account.in_flight.columns.sent_at[slot]
         for at, later in pairwise(account.polled[slot]):
             if at > NOW + 150.0:
                 factors.append((later - at) / gap(GROWING, at - sent_at))
@@ -195,9 +195,9 @@ def test_one_time_passwords_do_not_wait_behind_a_campaign() -> None:
     passwords = account.send(100, 1, at=NOW + 10.0, apart=1.0)
     late = []
     for slot in passwords:
-        account.run(max(0.0, account.in_flight.sent_at[slot] + 9.0 - account.now))
+        account.run(max(0.0, account.in_flight.columns.sent_at[slot] + 9.0 - account.now))
         account.queue.leave(slot, account.queue.lanes[1])
-        sent_at = account.in_flight.sent_at[slot]
+        sent_at = account.in_flight.columns.sent_at[slot]
         late += [at - due for at, due in zip(account.polled[slot], (sent_at + 2.5, sent_at + 7.6), strict=False)]
     assert len(late) >= 190
     assert max(late) <= 0.25
@@ -244,7 +244,7 @@ def test_a_scheduled_send_has_its_first_poll_in_its_turn_though_the_campaign_is_
     account.send(500, 0)
     account.run(600.0)
     (slot,) = account.send(1, 0, at=NOW + 600.0)
-    account.in_flight.sent_at[slot] = NOW + 900.0
+    account.in_flight.columns.sent_at[slot] = NOW + 900.0
     account.run(400.0)
     assert NOW + 902.5 <= account.polled[slot][0] <= NOW + 902.5 + 35.0
 

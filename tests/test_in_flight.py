@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import cast
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from exporter.columns import ENDED, LISTED, MATURED
 from exporter.in_flight import Cohort, Cohorts, InFlight
 from exporter.message import Message, Status
 
@@ -47,7 +45,7 @@ def test_a_message_comes_back_as_it_was(message: Message, seq: int) -> None:
     in_flight = InFlight(Cohorts())
     slot = in_flight.add(message, seq)
     assert in_flight.get(slot) == message
-    assert in_flight.seq[slot] == seq
+    assert in_flight.columns.seq[slot] == seq
     assert in_flight.find(message.account, message.id) == slot
 
 
@@ -64,35 +62,31 @@ def test_what_can_change_is_written_back(message: Message) -> None:
 
 def test_a_new_slot_waits_for_nothing_and_has_no_past() -> None:
     in_flight = InFlight(Cohorts())
-    slot = in_flight.add(MESSAGE, 1)
-    in_flight.failures[slot] = 9
-    in_flight.demand[slot] = 9
-    in_flight.stage[slot] = 3
-    in_flight.mature(slot)
+    columns, slot = in_flight.columns, in_flight.add(MESSAGE, 1)
+    columns.failures[slot] = columns.demand[slot] = columns.stage[slot] = 9
+    columns.mark(slot, MATURED)
     in_flight.end(slot)
     in_flight.remove(slot)
     assert in_flight.add(msgspec.structs.replace(MESSAGE, id="m2", traceparent=None), 2) == slot
-    assert (in_flight.failures[slot], in_flight.demand[slot], in_flight.stage[slot]) == (0, 0, 0)
-    assert (in_flight.due_at[slot] < 0, in_flight.polled_at[slot]) == (True, 0.0)
-    assert [in_flight.ended(slot), in_flight.matured(slot), in_flight.listed(slot)] == [False, False, False]
+    assert (columns.failures[slot], columns.demand[slot], columns.stage[slot], columns.flags[slot]) == (0, 0, 0, 0)
+    assert (columns.due_at[slot] < 0, columns.polled_at[slot]) == (True, 0.0)
 
 
 def test_the_last_poll_of_a_message_that_comes_back_is_its_last_answer() -> None:
     in_flight = InFlight(Cohorts())
     slot = in_flight.add(msgspec.structs.replace(MESSAGE, answered_at=30.0, other_at=20.0), 1)
-    assert in_flight.polled_at[slot] == 30.0
+    assert in_flight.columns.polled_at[slot] == 30.0
 
 
 def test_maturity_and_the_end_are_remembered() -> None:
     in_flight = InFlight(Cohorts())
-    slot = in_flight.add(msgspec.structs.replace(MESSAGE, listed=True), 1)
-    assert not in_flight.matured(slot)
-    assert not in_flight.ended(slot)
-    in_flight.mature(slot)
+    columns, slot = in_flight.columns, in_flight.add(msgspec.structs.replace(MESSAGE, listed=True), 1)
+    assert columns.flags[slot] == LISTED
+    columns.mark(slot, MATURED)
     in_flight.end(slot)
-    assert in_flight.matured(slot)
-    assert in_flight.listed(slot)
-    assert in_flight.ended(slot)
+    assert columns.flags[slot] == LISTED | MATURED | ENDED
+    columns.mark(slot, LISTED, on=False)
+    assert [columns.has(slot, flag) for flag in (LISTED, MATURED, ENDED)] == [False, True, True]
     assert in_flight.find("main", "m1") == slot
 
 
@@ -111,21 +105,6 @@ def test_a_cohort_keeps_its_number() -> None:
     one, other = Cohort("main", "sms", ()), Cohort("main", "sms", (("campaign", "x"),))
     assert [cohorts.number(each) for each in (one, other, one, Cohort("main", "sms", ()))] == [0, 1, 0, 0]
     assert (cohorts[0], cohorts[1], len(cohorts)) == (one, other, 2)
-
-
-@pytest.mark.parametrize("free", [0, 3])
-def test_many_messages_come_at_once_beside_those_that_are_there(free: int) -> None:
-    in_flight = InFlight(Cohorts())
-    slots = [in_flight.add(msgspec.structs.replace(MESSAGE, id=f"old{index}"), index) for index in range(5)]
-    for slot in slots[:free]:
-        in_flight.remove(slot)
-    columns: dict[str, Sequence[float]] = {"cohort": (0, 0), "seq": (70, 71), "sent_at": (5.0, 6.0)}
-    in_flight.extend(("a", "b"), columns | {"ttl": (math.inf, 60.0)}, (None, "00-trace"))
-    in_flight.index()
-    one, other = (in_flight.get(cast("int", in_flight.find(MESSAGE.account, each))) for each in ("a", "b"))
-    assert (one.id, one.sent_at, one.ttl, one.traceparent) == ("a", 5.0, math.inf, None)
-    assert (other.id, other.sent_at, other.ttl, other.traceparent) == ("b", 6.0, 60.0, "00-trace")
-    assert len(in_flight) == 5 - free + 2
 
 
 class Comings(RuleBasedStateMachine):
@@ -150,7 +129,7 @@ class Comings(RuleBasedStateMachine):
             assert slot is not None
             self.in_flight.end(slot)
             self.in_flight.remove(slot)
-            assert self.in_flight.ended(slot)
+            assert self.in_flight.columns.has(slot, ENDED)
             del self.truth[account, message_id]
 
     @invariant()

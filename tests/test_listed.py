@@ -40,8 +40,8 @@ async def test_a_listed_message_is_tracked_and_reading_the_list_again_counts_not
     async with Lab(tmp_path) as lab:
         await listing(lab, "reload", {**M1, "sent_at": START - 60, "ttl": 300.0}, M2)
         slot = lab.slot("m1")
-        assert lab.core.in_flight.sent_at[slot] == START - 60
-        assert lab.core.in_flight.ttl[slot] == 300
+        assert lab.core.in_flight.columns.sent_at[slot] == START - 60
+        assert lab.core.in_flight.columns.ttl[slot] == 300
         for _ in range(3):
             await listing(lab, how, M1, M2)
         assert counts(lab) == (2, 0, 0, 2)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import catalogue as metrics
+from exporter.columns import FREE, UNPLACED, UNSTORED
 from exporter.config import Config
 from exporter.core import Core
-from exporter.in_flight import COLUMNS, FREE, UNPLACED, UNSTORED
 from exporter.message import Message, Status
 from exporter.records import in_flight_row
 from exporter.settings import layout
@@ -70,7 +70,7 @@ def one_by_one(all_: list[Message]) -> Core:
     alone = core([])
     for seq, message in enumerate(all_, start=1):
         slot = alone.in_flight.add(message, seq)
-        alone.in_flight.due_at[slot] = FREE
+        alone.in_flight.columns.due_at[slot] = FREE
         alone.tracker.aging.enter(slot, NOW)
         alone.plan.enter(slot, NOW)
     return alone
@@ -86,7 +86,7 @@ async def taken_back(all_: list[Message]) -> Core:
 
 
 def columns(one: Core, slot: int) -> dict[str, object]:
-    return {name: getattr(one.in_flight, name)[slot] for name in COLUMNS if name != "cohort"}
+    return {name: column[slot] for name, column in vars(one.in_flight.columns).items() if name != "cohort"}
 
 
 def named(drawn: list[Message]) -> list[Message]:
@@ -107,7 +107,7 @@ def test_many_at_once_are_where_each_would_be_alone(drawn: list[Message]) -> Non
         key: count for key, count in alone.tracker.aging.older.items() if any(count)
     }
     assert together.plan.parked == alone.plan.parked
-    demands = [[lane.demand for lane in one.plan.desks["main"].queue.lanes] for one in (alone, together)]
+    demands = [[lane.demand for lane in one.desks["main"].queue.lanes] for one in (alone, together)]
     assert demands[0] == demands[1]
 
 
@@ -115,9 +115,9 @@ def test_many_at_once_are_where_each_would_be_alone(drawn: list[Message]) -> Non
 def test_all_of_them_get_their_turns(drawn: list[Message]) -> None:
     all_ = named(drawn)
     together = asyncio.run(taken_back(all_))
-    queue, turns = together.plan.desks["main"].queue, []
+    queue, turns = together.desks["main"].queue, []
     while (turn := queue.take(NOW + 10 * DAY, spare=True)) is not None:
-        turns.append(together.in_flight.ids[turn.slot])
+        turns.append(together.in_flight.columns.ids[turn.slot])
     assert sorted(turns) == sorted(message.id for message in all_ if message.account == "main")
 
 
@@ -133,7 +133,8 @@ async def loaded(all_: list[Message]) -> Core:
 
 
 def placed(one: Core) -> list[str]:
-    return [one.in_flight.ids[slot] for slot in sorted(one.in_flight.slots()) if one.in_flight.due_at[slot] != UNPLACED]
+    columns = one.in_flight.columns
+    return [columns.ids[slot] for slot in sorted(one.in_flight.slots()) if columns.due_at[slot] != UNPLACED]
 
 
 @in_virtual_time
@@ -161,12 +162,12 @@ async def test_whoever_ends_before_it_is_placed_stays_ended_and_its_slot_is_not_
         offering = lab.background(lab.offer("m3", channel="sms"))
         await lab.until(lambda: core.in_flight.find("main", "m3") == old)
         lab.place()
-        assert core.in_flight.due_at[old] == UNSTORED, "an unstored message is not polled"
+        assert core.in_flight.columns.due_at[old] == UNSTORED, "an unstored message is not polled"
         lab.store.open.set()
         await offering
-        assert sorted(core.in_flight.ids) == ["m1", "m3"]
-        assert core.in_flight.due_at[old] > NOW
-        assert core.plan.desks["main"].queue.demand_per_second() == pytest.approx(2 / 2.5)
+        assert sorted(core.in_flight.columns.ids) == ["m1", "m3"]
+        assert core.in_flight.columns.due_at[old] > NOW
+        assert core.desks["main"].queue.demand_per_second() == pytest.approx(2 / 2.5)
 
 
 @in_virtual_time
@@ -181,5 +182,5 @@ async def test_a_reload_amid_the_placing_begins_anew_and_lets_others_work() -> N
         core.follow(config(polling=[{"interval": "20s", "first": "20s"}]))
         assert placed(core) == []
         await lab.until(lambda: len(placed(core)) == 450)
-        assert core.plan.desks["main"].queue.demand_per_second() == pytest.approx(450 / 20)
+        assert core.desks["main"].queue.demand_per_second() == pytest.approx(450 / 20)
         running.cancel()

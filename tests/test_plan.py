@@ -22,7 +22,7 @@ ONE = [account("main")]
 
 def due_in(lab: Lab, message_id: str) -> float:
     """Return how long after the lab's start a message is polled."""
-    return lab.core.in_flight.due_at[lab.slot(message_id)] - START
+    return lab.core.in_flight.columns.due_at[lab.slot(message_id)] - START
 
 
 @in_virtual_time
@@ -32,9 +32,9 @@ async def test_the_first_entry_that_matches_says_when_a_message_is_polled_and_en
         await lab.offer("sms", channel="sms")
         assert (due_in(lab, "otp"), due_in(lab, "sms")) == (1.5, 30)
         plan = lab.core.plan
-        assert plan.deadline_at(lab.slot("otp")) - START == 120
-        assert plan.deadline_at(lab.slot("sms")) - START == 3_600
-        assert plan.mature_seconds(lab.slot("otp")) == 60
+        assert plan.rules.deadline_at(lab.slot("otp")) - START == 120
+        assert plan.rules.deadline_at(lab.slot("sms")) - START == 3_600
+        assert plan.rules.mature_seconds(lab.slot("otp")) == 60
 
 
 @pytest.mark.parametrize(("ttl", "ends"), [(None, 3_600), (60.0, 180), (5_000.0, 3_600)])
@@ -64,7 +64,7 @@ async def test_the_clock_of_a_scheduled_send_starts_when_it_is_sent(tmp_path: Pa
         await lab.offer("m1", channel="viber_otp", sent_at=START + ahead, ttl=30.0)
         for _ in range(2):
             assert due_in(lab, "m1") == ahead + 1.5
-            assert lab.core.plan.deadline_at(lab.slot("m1")) == START + ahead + 120
+            assert lab.core.plan.rules.deadline_at(lab.slot("m1")) == START + ahead + 120
             await lab.restart()
         lab.advance(20 * DAY)
         assert lab.shown("smsbat_messages_in_flight") == 1
@@ -90,7 +90,7 @@ async def test_a_message_of_a_removed_account_is_parked_and_goes_on_when_it_retu
         await lab.become(how, accounts=BOTH)
         assert lab.shown("exporter_parked_messages") == 0
         assert due_in(lab, "m1") == 30
-        assert lab.core.in_flight.due_at[lab.slot("m2", "gone")] == START + 30
+        assert lab.core.in_flight.columns.due_at[lab.slot("m2", "gone")] == START + 30
         lab.answer("m1", "delivered", account="gone")
         await lab.settle()
         assert lab.shown("messages_finished", account="gone", outcome="delivered") == 1
@@ -146,7 +146,7 @@ async def test_a_reload_gives_messages_their_new_pace_and_deadline() -> None:
         lab.advance(21)
         await lab.settle()
         assert lab.shown("messages_matured") == 1
-        assert lab.core.plan.deadline_at(lab.slot("m1")) - START == 60
+        assert lab.core.plan.rules.deadline_at(lab.slot("m1")) - START == 60
 
 
 @in_virtual_time
@@ -155,6 +155,6 @@ async def test_a_failed_call_is_repeated_within_a_minute_and_not_within_a_second
         await lab.offer("m1", channel="sms")
         for _ in range(20):
             lab.fail("m1", 500)
-            wait = lab.core.in_flight.due_at[lab.slot("m1")] - lab.clock.at
+            wait = lab.core.in_flight.columns.due_at[lab.slot("m1")] - lab.clock.at
             assert 1 <= wait <= 60
             lab.clock.at += wait

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.columns import ENDED
 from exporter.crew import Crew
 from exporter.simulator import Fault, FaultKind, Life, SimAccount, Simulator
 from tests.lab import Lab, account
@@ -193,7 +194,7 @@ async def steps_of_a_poll(it: Bench, most: int) -> int:
     """Let the loop turn at most so often, until the message that is due has ended; returns how often it did."""
     for step in range(most):
         slot = it.lab.core.in_flight.find("main", "m1")
-        if slot is None or it.lab.core.in_flight.ended(slot):
+        if slot is None or it.lab.core.in_flight.columns.has(slot, ENDED):
             return step
         await asyncio.sleep(0)
     return most
@@ -209,10 +210,10 @@ async def cancelled_after(path: Path, most: int) -> int:
         steps = await steps_of_a_poll(it, most)
         await it.crew.stop()
         it.lab.reload()
-        slot, desk = it.lab.core.in_flight.find("main", "m1"), it.lab.core.plan.desks["main"]
+        slot, desk = it.lab.core.in_flight.find("main", "m1"), it.lab.core.desks["main"]
         assert desk.budget.active == 0
-        if slot is not None and not it.lab.core.in_flight.ended(slot):
-            assert it.lab.core.in_flight.due_at[slot] >= 0, "it waits for its next poll"
+        if slot is not None and not it.lab.core.in_flight.columns.has(slot, ENDED):
+            assert it.lab.core.in_flight.columns.due_at[slot] >= 0, "it waits for its next poll"
             it.start()
         await it.until_ended(1)
         assert it.lab.shown("messages_finished", outcome="delivered") == 1
@@ -245,4 +246,4 @@ async def test_a_bug_of_ours_costs_neither_the_worker_nor_the_message(
         await it.until_ended(1)
         assert "ZeroDivisionError" in caplog.text
         assert "m1" not in caplog.text
-        assert it.lab.core.plan.desks["main"].budget.active == 0
+        assert it.lab.core.desks["main"].budget.active == 0

@@ -41,7 +41,7 @@ OFFERS = st.fixed_dictionaries(
 
 def everything(lab: Lab) -> dict[tuple[str, str], tuple[Message, int]]:
     in_flight = lab.core.in_flight
-    messages = [(in_flight.get(slot), in_flight.seq[slot]) for slot in in_flight.slots()]
+    messages = [(in_flight.get(slot), in_flight.columns.seq[slot]) for slot in in_flight.slots()]
     return {(message.account, message.id): (message, seq) for message, seq in messages}
 
 
@@ -83,9 +83,9 @@ async def test_a_message_goes_on_after_a_restart_where_it_was(tmp_path: Path) ->
         await lab.offer("m1", channel="sms", ttl=600.0, traceparent=PARENT)
         lab.advance(10)
         lab.answer("m1", "processing")
-        due_at = lab.core.in_flight.due_at[lab.slot("m1")]
+        due_at = lab.core.in_flight.columns.due_at[lab.slot("m1")]
         await lab.settle()
         await lab.restart()
-        assert lab.core.in_flight.due_at[lab.slot("m1")] == due_at
+        assert lab.core.in_flight.columns.due_at[lab.slot("m1")] == due_at
         message = lab.core.in_flight.get(lab.slot("m1"))
         assert (message.status, message.polls, message.traceparent) == (Status.PROCESSING, 1, PARENT)

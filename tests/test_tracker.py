@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def apply(lab: Lab, slot: int, seq: int, status: Status) -> PollResult:
-    desk = lab.core.plan.desks["main"]
+    desk = lab.core.desks["main"]
     now = lab.clock.at
     return lab.core.tracker.apply(slot, seq, Observation(now, now, StatusReport(status=status)), desk)
 
@@ -44,7 +44,7 @@ async def test_an_answer_that_comes_after_the_end_changes_nothing(
     async with Lab(tmp_path) as lab:
         await lab.offer("m1", channel="sms")
         slot = lab.slot("m1")
-        seq = lab.core.in_flight.seq[slot]
+        seq = lab.core.in_flight.columns.seq[slot]
         lab.answer("m1", "delivered")
         if stored:
             await lab.settle()
@@ -61,7 +61,7 @@ async def test_an_answer_about_the_message_that_had_the_slot_before_is_not_taken
     async with Lab() as lab:
         await lab.offer("m1", channel="sms")
         slot = lab.slot("m1")
-        seq = lab.core.in_flight.seq[slot]
+        seq = lab.core.in_flight.columns.seq[slot]
         lab.answer("m1", "delivered")
         await lab.settle()
         await lab.offer("m2", channel="sms")
@@ -80,7 +80,7 @@ async def test_sequence_numbers_are_never_used_again_also_after_a_restart(tmp_pa
         await lab.settle()
         await lab.restart()
         await lab.offer("m3")
-        assert lab.core.in_flight.seq[lab.slot("m3")] == 3
+        assert lab.core.in_flight.columns.seq[lab.slot("m3")] == 3
 
 
 @in_virtual_time

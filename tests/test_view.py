@@ -229,7 +229,7 @@ async def test_the_api_is_up_until_a_minute_after_the_last_understood_answer_whi
 @in_virtual_time
 async def test_a_pause_is_shown_by_its_reason_and_allows_nothing_meanwhile(code: int, reason: str) -> None:
     async with Lab() as lab:
-        budget, now = lab.core.plan.desks["main"].budget, lab.clock.at
+        budget, now = lab.core.desks["main"].budget, lab.clock.at
         assert lab.shown("exporter_request_budget") == 10
         assert lab.shown("exporter_account_paused") == 0
         budget.start(now)

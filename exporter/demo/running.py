@@ -71,6 +71,6 @@ async def _lines(core: Core, say: Callable[[str], None]) -> None:
     while True:
         await asyncio.sleep(pause)
         pause = _LINE_SECONDS
-        polls = sum(sum(desk.meter.results.values()) for desk in core.plan.desks.values())
+        polls = sum(sum(desk.meter.results.values()) for desk in core.desks.values())
         age = core.clock.now() - started_at
         say(telling.status_line(age, core.totals.values, sum(core.committer.gauges.values()), polls))

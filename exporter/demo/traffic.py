@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from exporter.admission import Offer
+from exporter.columns import ENDED
 from exporter.demo.setting import API_KEY, CLINIC, SHOP
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Traffic:
 
     def _withdraw(self, offer: Offer) -> None:
         slot = self._core.in_flight.find(offer.account, offer.id)
-        if slot is not None and not self._core.in_flight.ended(slot):
+        if slot is not None and not self._core.in_flight.columns.has(slot, ENDED):
             self._core.tracker.abandon(slot)
 
 

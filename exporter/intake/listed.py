@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from exporter.admission import Admission, FullError, Offer
+from exporter.columns import ENDED, LISTED
 from exporter.logs import fields
 
 if TYPE_CHECKING:
@@ -44,15 +45,14 @@ class Listed:
 
     def _mark(self, listed: set[tuple[str, str]]) -> None:
         """Abandon what is in flight and listed no more; what is listed is remembered so, wherever it came from."""
-        in_flight = self._tracker.in_flight
-        for slot in [slot for slot in in_flight.slots() if in_flight.listed(slot) and not in_flight.ended(slot)]:
-            account = in_flight.cohorts[in_flight.cohort[slot]].account
-            if (account, in_flight.ids[slot]) not in listed:
-                in_flight.list_as(slot, listed=False)
+        in_flight, columns = self._tracker.in_flight, self._tracker.in_flight.columns
+        for slot in [it for it in in_flight.slots() if columns.has(it, LISTED) and not columns.has(it, ENDED)]:
+            if (in_flight.cohort(slot).account, columns.ids[slot]) not in listed:
+                columns.mark(slot, LISTED, on=False)
                 self._tracker.abandon(slot)
         for account, message_id in listed:
             if (slot_listed := in_flight.find(account, message_id)) is not None:
-                in_flight.list_as(slot_listed, listed=True)
+                columns.mark(slot_listed, LISTED)
 
 
 def _offers(config: Config) -> list[Offer]:

@@ -1,0 +1,83 @@
+"""The messages in flight as columns: all that is known about one, its id included, in under 350 bytes."""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+FREE: Final = -1.0
+"""The due time of a slot that is not waiting for a poll."""
+UNSTORED: Final = -2.0
+"""The due time of a message whose acceptance is not stored yet."""
+UNPLACED: Final = -3.0
+"""The due time of a message that nobody has given a place yet, after a restart or a reload."""
+
+MATURED: Final = 1
+"""The message was judged for the delivery rate."""
+LISTED: Final = 2
+"""The message stands in the configuration's `messages`."""
+ENDED: Final = 4
+"""The message ended, or the slot is free; the other two are what the store keeps, so their numbers never change."""
+
+
+class Columns:
+    """One slot a message; `_at` columns are Unix seconds, 0.0 where it has not happened."""
+
+    def __init__(self) -> None:
+        """Start without slots."""
+        self.ids: list[str] = []
+        self.seq = array("q")
+        self.cohort = array("I")
+        self.sent_at = array("d")
+        self.accepted_at = array("d")
+        self.ttl = array("d")
+        self.in_flight_at = array("d")
+        self.answered_at = array("d")
+        self.other_at = array("d")
+        self.polled_at = array("d")
+        self.due_at = array("d")
+        self.ready_at = array("d")
+        self.wake_at = array("d")
+        self.demand = array("I")
+        self.polls = array("I")
+        self.status = array("B")
+        self.seen = array("B")
+        self.flags = array("B")
+        self.failures = array("B")
+        self.stage = array("B")
+
+    def __len__(self) -> int:
+        """Count the slots."""
+        return len(self.ids)
+
+    def grow(self, count: int) -> int:
+        """Add so many slots of zeros at once and return the first; step by step they would leave holes in memory."""
+        first = len(self.ids)
+        self.ids.extend([""] * count)
+        for column in vars(self).values():
+            if isinstance(column, array):
+                column.frombytes(bytes(column.itemsize * count))
+        return first
+
+    def fill(self, first: int, ids: Sequence[str], columns: Mapping[str, Sequence[float]]) -> None:
+        """Write many slots side by side, from `first` on; a column that `columns` does not name stays as it is."""
+        self.ids[first : first + len(ids)] = ids
+        for name, values in columns.items():
+            column = getattr(self, name)
+            # Three times as fast as a slice of a new array.
+            struct.pack_into(f"{len(ids)}{column.typecode}", column, first * column.itemsize, *values)
+
+    def has(self, slot: int, flag: int) -> bool:
+        """Whether a slot has a flag."""
+        return self.flags[slot] & flag != 0
+
+    def mark(self, slot: int, flag: int, *, on: bool = True) -> None:
+        """Set a flag, or take it away."""
+        self.flags[slot] = self.flags[slot] | flag if on else self.flags[slot] & ~flag
+
+    def unplace(self) -> None:
+        """Take every message that is stored out of its place; free slots too, which nobody places."""
+        self.due_at[:] = array("d", [at if at == UNSTORED else UNPLACED for at in self.due_at])
+        self.demand[:] = array("I", bytes(self.demand.itemsize * len(self.demand)))
