@@ -122,7 +122,7 @@ class Admission:
         if self._tracked(offer):
             return False
         now = self._clock.now()
-        channel = self._rules.channel(offer.channel)
+        channel = self._rules.words.channel(offer.channel)
         sent_at = now if offer.sent_at is None else offer.sent_at
         if now < sent_at <= now + _SKEW_SECONDS:
             sent_at = now

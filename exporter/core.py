@@ -102,7 +102,7 @@ class Core:
         self.admission.accounts = frozenset(account.name for account in config.accounts)
         self.admission.max_in_flight = config.intake.max_in_flight
         self._learn_labels(now)
-        listed = [self.rules.channel(message.channel) for message in config.messages]
+        listed = [self.rules.words.channel(message.channel) for message in config.messages]
         channels = tuple(dict.fromkeys([*settings.named_channels(config), *listed]))
         self.pairs = tuple((account.name, channel) for account in config.accounts for channel in channels)
         children = Children(len(self.rules.names), self.counting.objectives, config.histogram_labels)

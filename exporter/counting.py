@@ -114,10 +114,11 @@ class Counting:
         account, channel, outcome = message.account, message.channel, ending.outcome.value
         if report.parts:
             tally.count(metrics.PARTS, account, channel, outcome, by=report.parts)
+        words = self.rules.words
         for kind, status in report.fallbacks:
-            tally.count(metrics.FALLBACKS, account, channel, self.rules.kind(kind), self.rules.status(status))
+            tally.count(metrics.FALLBACKS, account, channel, words.kind(kind), words.status(status))
         for kind, status in report.channels:
-            tally.count(metrics.CHANNEL_STATUS, account, channel, self.rules.kind(kind), self.rules.status(status))
+            tally.count(metrics.CHANNEL_STATUS, account, channel, words.kind(kind), words.status(status))
         if report.cost is not None:
             currency = self.rules.currency(self.currencies.get(account))
             tally.count(metrics.COST, *self._set(message), outcome, currency, by=report.cost)

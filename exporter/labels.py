@@ -34,6 +34,29 @@ class LabelLimits(msgspec.Struct, frozen=True):
     """Channels besides SMSBat's own that may be label values."""
 
 
+class Words(msgspec.Struct, frozen=True):
+    """The words that the world brings, as label values: known or configured ones, or `other`."""
+
+    channels: frozenset[str]
+    """Channels besides SMSBat's own."""
+
+    def channel(self, word: str | None) -> str:
+        """Return the channel as a label value."""
+        if not word:
+            return UNKNOWN_CHANNEL
+        plain = word.strip().lower()
+        known = plain in CHANNELS or plain in self.channels or plain in {OTHER, UNKNOWN_CHANNEL}
+        return plain if known else OTHER
+
+    def kind(self, word: str) -> str:
+        """Return the channel of a fallback or an extended status as a label value."""
+        return word if word in _KINDS or word in self.channels or word == UNKNOWN_CHANNEL else OTHER
+
+    def status(self, word: str) -> str:
+        """Return the status of a fallback or a channel as a label value."""
+        return word if word in WAY_STATUSES else OTHER
+
+
 class LabelRules:
     """Keeps the sets of labels in use, and says which one a message belongs to."""
 
@@ -46,28 +69,15 @@ class LabelRules:
     def follow(self, limits: LabelLimits) -> None:
         """Start over with other limits, and with no set in use."""
         self.limits = limits
+        self.words = Words(limits.channels)
         self.names = tuple(sorted(limits.max_values))
         self.overflowed = {name: self.overflowed.get(name, 0) for name in self.names}
         self._sets: dict[LabelSet, float] = {}
+        self._combinations = 0
+        """How many sets somebody's values made; the empty and the overflowing one of a channel take no room."""
         self._pairs: dict[LabelSet, float] = {}
         self._values: dict[str, dict[str, float]] = {name: {} for name in self.names}
         self._currencies: dict[str, None] = {}
-
-    def channel(self, word: str | None) -> str:
-        """Return the channel as a label value."""
-        if not word:
-            return UNKNOWN_CHANNEL
-        plain = word.strip().lower()
-        known = plain in CHANNELS or plain in self.limits.channels or plain in {OTHER, UNKNOWN_CHANNEL}
-        return plain if known else OTHER
-
-    def kind(self, word: str) -> str:
-        """Return the channel of a fallback or an extended status as a label value."""
-        return word if word in _KINDS or word in self.limits.channels or word == UNKNOWN_CHANNEL else OTHER
-
-    def status(self, word: str) -> str:
-        """Return the status of a fallback or a channel as a label value."""
-        return word if word in WAY_STATUSES else OTHER
 
     def currency(self, code: str | None) -> str:
         """Return a currency as a label value: the first eight have their own."""
@@ -106,20 +116,18 @@ class LabelRules:
         return OTHER
 
     def _has_room(self, labels: LabelSet, now: float) -> bool:
-        if labels in self._sets or self._combinations() < self.limits.max_sets:
+        if labels in self._sets or self._combinations < self.limits.max_sets:
             return True
         _forget_idle(self._sets, now)
-        return self._combinations() < self.limits.max_sets
-
-    def _combinations(self) -> int:
-        """Count the sets that somebody's values made; the empty and the overflowing one of a channel take no room."""
-        return sum(not _PLAIN.issuperset(labels[2:]) for labels in self._sets)
+        self._combinations = sum(map(_is_combination, self._sets))
+        return self._combinations < self.limits.max_sets
 
     def touch(self, labels: LabelSet, at: float) -> None:
         """Note when a set, or only an account and a channel, was in use."""
         pair = labels[:2]
         self._pairs[pair] = max(at, self._pairs.get(pair, 0.0))
         if len(labels) == 2 + len(self.names):
+            self._combinations += labels not in self._sets and _is_combination(labels)
             self._sets[labels] = max(at, self._sets.get(labels, 0.0))
             for name, value in zip(self.names, labels[2:], strict=True):
                 if value and value != OTHER:
@@ -129,6 +137,10 @@ class LabelRules:
         """Whether nothing happened for long to a set, or to an account and a channel."""
         used_at = (self._pairs if len(labels) == 2 else self._sets).get(labels, 0.0)
         return now - used_at > IDLE_SECONDS
+
+
+def _is_combination(labels: LabelSet) -> bool:
+    return not _PLAIN.issuperset(labels[2:])
 
 
 _K = TypeVar("_K")

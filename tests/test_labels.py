@@ -25,21 +25,21 @@ def rules(max_values: int = 50, max_sets: int = 500, channels: tuple[str, ...] =
 
 @pytest.mark.parametrize("channel", [*CHANNELS, "other", "unknown", "telegram"])
 def test_a_known_or_configured_channel_is_itself(channel: str) -> None:
-    assert rules(channels=("telegram",)).channel(f" {channel.upper()} ") == channel
+    assert rules(channels=("telegram",)).words.channel(f" {channel.upper()} ") == channel
 
 
 @given(st.text())
 def test_any_other_text_is_the_other_channel_and_none_is_unknown(text: str) -> None:
     known = {*CHANNELS, "other", "unknown"}
-    assert rules().channel(text) == (
+    assert rules().words.channel(text) == (
         text.strip().lower() if text.strip().lower() in known else "other" if text else "unknown"
     )
 
 
 @given(st.text())
 def test_what_an_answer_names_is_known_or_other(text: str) -> None:
-    assert rules().kind(text) in {*CHANNELS, "viber", "email", "other", "unknown"}
-    assert rules().status(text) in {
+    assert rules().words.kind(text) in {*CHANNELS, "viber", "email", "other", "unknown"}
+    assert rules().words.status(text) in {
         "scheduled",
         "processing",
         "delivered",
