@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -67,12 +68,19 @@ class Admission:
         self._clock = clock
 
     async def offer(
-        self, offers: Sequence[Offer], source: str, *, quiet: Callable[[Offer], bool] | None = None
+        self,
+        offers: Sequence[Offer],
+        source: str,
+        *,
+        quiet: Callable[[Offer], bool] | None = None,
+        positions: Mapping[str, str | None] = MappingProxyType({}),
+        unusable: int = 0,
     ) -> Admitted:
         """Take the offers in; returns once all that is accepted is stored.
 
-        Raises FullError when they do not all fit, StoreError when the store cannot be read. `quiet` says of a
-        duplicate whether it goes uncounted.
+        Raises FullError when they do not all fit, StoreError when the store cannot be read; then nothing was taken.
+        `quiet` says of a duplicate whether it goes uncounted. `positions` is how far the source has been read, stored
+        in the same transaction. `unusable` is how many more there were that could not even be offered.
         """
         refused = {place: why for place, offer in enumerate(offers) if (why := self._unusable(offer))}
         fresh = {
@@ -93,8 +101,9 @@ class Admission:
             raise FullError
         taken = {place for place, offer in new.items() if self._take(offer)}
         duplicates = tuple(place for place in range(len(offers)) if place not in refused and place not in taken)
-        self._count(source, accepted=len(taken), rejected=len(refused))
+        self._count(source, accepted=len(taken), rejected=len(refused) + unusable)
         self._count(source, duplicate=sum(quiet is None or not quiet(offers[place]) for place in duplicates))
+        self._committer.changes.positions.update(positions)
         await self._committer.stored()
         return Admitted(len(taken), duplicates, tuple(sorted(refused.items())))
 

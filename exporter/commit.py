@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import starmap
 from typing import Final
 
 from exporter.clock import Clock
 from exporter.meters import StoreMeter
-from exporter.store import Batch, FinishedRow, InFlightRow, ProgressRow, StoreError
+from exporter.store import Batch, FinishedRow, InFlightRow, PositionRow, ProgressRow, StoreError
 from exporter.store.writer import Writer
 from exporter.totals import Key, Tally, Totals
 from exporter.window import Windows
@@ -32,6 +33,8 @@ class Changes:
         self.removed: list[int] = []
         """Sequence numbers of messages that are in flight no more."""
         self.finished: list[FinishedRow] = []
+        self.positions: dict[str, str | None] = {}
+        """How far sources of messages have been read, by their keys; None: forgotten."""
         self.then: list[Callable[[], None]] = []
         """What happens once all this is stored."""
 
@@ -111,6 +114,7 @@ class Committer:
             totals=self.totals.rows(sums, now),
             windows=self.windows.rows(slices),
             forget_windows_before=self.windows.oldest_at(now),
+            positions=list(starmap(PositionRow, changes.positions.items())),
         )
         await self._store(batch)
         self.totals.publish(sums, layout, self._clock.now())

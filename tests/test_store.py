@@ -14,6 +14,7 @@ from exporter.store import (
     Batch,
     FinishedRow,
     InFlightRow,
+    PositionRow,
     ProgressRow,
     Store,
     TotalRow,
@@ -171,6 +172,12 @@ def test_old_slices_are_deleted_and_others_stay(store: Store) -> None:
     assert sorted(store.windows()) == [WindowRow("m", "x", 120.0, "2.5"), WindowRow("m", "x", 180.0, "1")]
 
 
+def test_positions_are_replaced_by_key_and_forgotten(store: Store) -> None:
+    store.commit(Batch(positions=[PositionRow("a", "1"), PositionRow("b", "1")]))
+    store.commit(Batch(positions=[PositionRow("a", "2"), PositionRow("b", None), PositionRow("c", None)]))
+    assert store.positions() == {"a": "2"}
+
+
 def test_a_batch_committed_twice_counts_once(store: Store) -> None:
     store.commit(Batch(accepted=[in_flight_row(1), in_flight_row(2, "b")]))
     batch = Batch(
@@ -304,6 +311,7 @@ BATCHES = st.builds(
     totals=st.lists(st.builds(TotalRow, IDS, TEXTS, TEXTS, TIMES), max_size=3),
     windows=st.lists(st.builds(WindowRow, IDS, TEXTS, st.floats(0, 10), TEXTS), max_size=3),
     forget_windows_before=st.floats(0, 10),
+    positions=st.lists(st.builds(PositionRow, IDS, st.none() | TEXTS), max_size=3),
 )
 REOPENED = st.just("reopen")
 RELISTED = st.lists(st.tuples(st.just("main"), IDS), max_size=3)
@@ -337,4 +345,5 @@ def test_both_stores_read_alike_after_any_history(
 def everything(store: Store) -> tuple[object, ...]:
     keys = list(itertools.product(["main", "other"], "abcdefgh"))
     finished = [store.finished(*key) for key in keys]
-    return in_flight(store, 3), store.last_seq(), sorted(store.totals()), sorted(store.windows()), finished
+    totals, windows = sorted(store.totals()), sorted(store.windows())
+    return in_flight(store, 3), store.last_seq(), totals, windows, store.positions(), finished

@@ -55,6 +55,9 @@ class WeakStore:
     def windows(self) -> Iterator[WindowRow]:
         return self._store.windows()
 
+    def positions(self) -> dict[str, str]:
+        return self._store.positions()
+
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         return self._store.remembered(keys)
 

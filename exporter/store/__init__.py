@@ -82,6 +82,14 @@ class WindowRow(NamedTuple):
     value: str
 
 
+class PositionRow(NamedTuple):
+    """How far a source of messages has been read; what the key and the text mean is the source's business."""
+
+    key: str
+    text: str | None
+    """None: forgotten."""
+
+
 class Batch(msgspec.Struct, kw_only=True):
     """One transaction: all of it is stored, or nothing."""
 
@@ -96,6 +104,8 @@ class Batch(msgspec.Struct, kw_only=True):
     """New absolute values, replacing those of the same metric, labels and slice."""
     forget_windows_before: float = 0.0
     """Slices older than this are deleted."""
+    positions: Sequence[PositionRow] = ()
+    """Replacing those of the same key."""
 
 
 class Store(Protocol):
@@ -119,6 +129,10 @@ class Store(Protocol):
 
     def windows(self) -> Iterator[WindowRow]:
         """Yield every stored slice."""
+        ...
+
+    def positions(self) -> dict[str, str]:
+        """Return how far each source of messages has been read, by its key."""
         ...
 
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -22,6 +22,7 @@ class MemoryStore:
     """In order of ending."""
     _totals: dict[tuple[str, str], TotalRow] = field(default_factory=dict, init=False)
     _windows: dict[tuple[str, str, float], WindowRow] = field(default_factory=dict, init=False)
+    _positions: dict[str, str] = field(default_factory=dict, init=False)
 
     def in_flight(self, chunk: int) -> Iterator[list[InFlightRow | tuple[object, ...]]]:
         """Yield every message in flight, by sequence number, in lists of at most `chunk` rows."""
@@ -45,6 +46,10 @@ class MemoryStore:
         """Yield every stored slice."""
         return iter(list(self._windows.values()))
 
+    def positions(self) -> dict[str, str]:
+        """Return how far each source of messages has been read, by its key."""
+        return dict(self._positions)
+
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those (account, id) pairs that ended and are still remembered."""
         return {key for key in keys if key in self._finished}
@@ -63,6 +68,11 @@ class MemoryStore:
         self._windows.update({(row.metric, row.labels, row.slice_at): row for row in batch.windows})
         for key in [key for key in self._windows if key[2] < batch.forget_windows_before]:
             del self._windows[key]
+        for position in batch.positions:
+            if position.text is None:
+                self._positions.pop(position.key, None)
+            else:
+                self._positions[position.key] = position.text
 
     def relist(self, listed: Collection[tuple[str, str]]) -> None:
         """Mark exactly these (account, id) pairs among the finished ones as listed."""

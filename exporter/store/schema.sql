@@ -53,6 +53,12 @@ CREATE TABLE windows (
     PRIMARY KEY (slice_at, metric, labels)
 ) STRICT, WITHOUT ROWID;
 
+-- How far each source of messages has been read; stored together with what was read.
+CREATE TABLE positions (
+    key TEXT PRIMARY KEY,
+    text TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- The highest sequence number ever given out; it outlives the rows of in_flight.
 CREATE TABLE numbering (
     last_seq INTEGER NOT NULL

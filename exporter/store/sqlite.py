@@ -54,6 +54,10 @@ class SqliteStore:
         """Yield every stored slice."""
         return map(WindowRow._make, self._database.read(sql.WINDOWS))
 
+    def positions(self) -> dict[str, str]:
+        """Return how far each source of messages has been read, by its key."""
+        return dict(self._database.read(sql.POSITIONS))
+
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those (account, id) pairs that ended and are still remembered."""
         wanted = list(keys)
@@ -110,6 +114,11 @@ def _write(connection: sqlite3.Connection, batch: Batch) -> None:
     sql.PUT_FINISHED.run(connection, batch.finished)
     sql.PUT_TOTALS.run(connection, batch.totals)
     sql.PUT_WINDOWS.run(connection, batch.windows)
+    for key, text in batch.positions:
+        if text is None:
+            connection.execute(sql.FORGET_POSITION, (key,))
+        else:
+            connection.execute(sql.PUT_POSITION, (key, text))
     if batch.forget_windows_before:
         connection.execute(sql.FORGET_WINDOWS, (batch.forget_windows_before,))
 

@@ -67,6 +67,9 @@ REMOVE_IN_FLIGHT: Final = "DELETE FROM in_flight WHERE seq IN (SELECT value FROM
 NUMBER_UP_TO: Final = "UPDATE numbering SET last_seq = max(last_seq, ?)"
 FORGET_WINDOWS: Final = "DELETE FROM windows WHERE slice_at < ?"
 
+PUT_POSITION: Final = "INSERT OR REPLACE INTO positions (key, text) VALUES (?, ?)"
+FORGET_POSITION: Final = "DELETE FROM positions WHERE key = ?"
+
 COUNT: Final = "SELECT count(*) FROM in_flight"
 LAST_SEQ: Final = "SELECT last_seq FROM numbering"
 IN_FLIGHT: Final = """
@@ -74,6 +77,7 @@ IN_FLIGHT: Final = """
         status, seen, in_flight_at, answered_at, other_at, flags, polls
     FROM in_flight ORDER BY seq"""
 TOTALS: Final = "SELECT metric, labels, value, touched_at FROM totals"
+POSITIONS: Final = "SELECT key, text FROM positions"
 WINDOWS: Final = "SELECT metric, labels, slice_at, value FROM windows"
 FINISHED: Final = "SELECT account, id, finished_at, listed, body FROM finished WHERE account = ? AND id = ?"
 
