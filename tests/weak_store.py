@@ -19,6 +19,8 @@ class WeakStore:
         """So many commits fail before they change anything."""
         self.fails_late = 0
         """So many commits fail after they have become durable."""
+        self.fails_reading = False
+        """Looking messages up fails."""
         self.open = threading.Event()
         """Commits wait while it is cleared."""
         self.open.set()
@@ -59,6 +61,8 @@ class WeakStore:
         return self._store.positions()
 
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        if self.fails_reading:
+            raise StoreError("the disk is gone")
         return self._store.remembered(keys)
 
     def finished(self, account: str, message_id: str) -> FinishedRow | None:
