@@ -12,6 +12,7 @@ from exporter import __version__, settings, view
 from exporter.config import Config, ConfigError, SecretError
 from exporter.core import Core
 from exporter.crew import Crew
+from exporter.intake.files import Files
 from exporter.intake.listed import Listed
 from exporter.logs import fields
 from exporter.metrics import Snapshot
@@ -52,6 +53,7 @@ class App:
         self._open_store = open_store
         self._crew: Crew | None = None
         self._listed: Listed | None = None
+        self._files: Files | None = None
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._following: asyncio.Task[None] | None = None
@@ -80,6 +82,8 @@ class App:
             task.add_done_callback(self._watch)
         self._listed = Listed(core.tracker, core.admission, writer)
         self._follow_listed(self._listed, self._config)
+        self._files = Files(core.admission, writer, clock, self._watch)
+        self._files.follow(self._config)
         crew = Crew(core, self._watch)
         crew.start(crew.clients(self._config), self._config)
         self._crew = crew
@@ -95,6 +99,8 @@ class App:
             return
         if self._crew is not None:
             await self._crew.stop()
+        if self._files is not None:
+            await self._files.stop()
         core.committer.stop()
         committing, *others = self._tasks
         if self._following is not None:
@@ -124,7 +130,8 @@ class App:
         core = self.core
         if core is None:
             return ["starting: the messages in flight are not loaded yet"]
-        return view.problems(core) + (self._crew.problems() if self._crew is not None else [])
+        parts = [part for part in (self._crew, self._files) if part is not None]
+        return view.problems(core) + [line for part in parts for line in part.problems()]
 
     async def reload(self) -> list[str]:
         """Read the configuration again; returns what is wrong with it, and then the old one stays."""
@@ -154,6 +161,8 @@ class App:
         await crew.stop()
         core.follow(config)
         crew.start(clients, config)
+        if self._files is not None:
+            self._files.follow(config)
         self._config = config
         core.reloads.succeeded_at = core.clock.now()
         _log.info("the configuration is reloaded")
