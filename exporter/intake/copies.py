@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 
 def original_of(tail: Tail, others: Iterable[Tail]) -> Tail | None:
-    """Return the file that a new one may be a copy of: both begin alike, and it is no copy itself. Raises OSError."""
+    """Return the file that a new one may be a copy of, which is no copy itself. Raises OSError.
+
+    They begin alike, or did until the other was emptied, which nobody has noticed yet.
+    """
     head = tail.peek(0, HEAD_BYTES)
     for other in others:
         if other is tail or other.original is not None or not other.start or not _alike(head, other.start):
             continue
-        if _reachable(other) and _alike(head, other.peek(0, HEAD_BYTES)):
+        if _reachable(other) and (_alike(head, other.peek(0, HEAD_BYTES)) or not other.intact()):
             return other
     return None
 

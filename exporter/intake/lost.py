@@ -46,11 +46,13 @@ class Lost:
     def claim(self, tail: Tail) -> bool:
         """Let an open file go on where it, or one that held the same, was left; False when there is none."""
         known = self._known(tail)
-        if known is None:
+        if not known:
             return False
-        position = self._positions.pop(known).inside(tail.position.identity)
-        tail.key = known
-        self.move(tail, position)
+        furthest = max(known, key=lambda key: known[key].offset)
+        own = (key for key, position in known.items() if position.identity == tail.position.identity)
+        tail.key = next(own, furthest)
+        del self._positions[tail.key]
+        self.move(tail, known[furthest].inside(tail.position.identity))
         return True
 
     def move(self, tail: Tail, position: Position) -> None:
@@ -68,18 +70,15 @@ class Lost:
                 del self._positions[key]
                 self.notes[key] = None
 
-    def _known(self, tail: Tail) -> str | None:
-        """Return the key of what stands in an open file: its own, or else the one that was read furthest."""
+    def _known(self, tail: Tail) -> dict[str, Position]:
+        """Return the positions whose content an open file begins with."""
         size, head = os.fstat(tail.descriptor).st_size, tail.peek(0, HEAD_BYTES)
         heads: dict[int, str] = {}
-        best: tuple[tuple[bool, int], str] | None = None
+        found: dict[str, Position] = {}
         for key, position in self._positions.items():
             length = min(position.offset, HEAD_BYTES)
             if length not in heads:
                 heads[length] = fingerprint(head[:length])
-            rank = (position.identity == tail.position.identity, position.offset)
-            if position.offset > size or heads[length] != position.head or (best is not None and rank <= best[0]):
-                continue
-            if position.found_in(tail.descriptor):
-                best = rank, key
-        return None if best is None else best[1]
+            if position.offset <= size and heads[length] == position.head and position.found_in(tail.descriptor):
+                found[key] = position
+        return found

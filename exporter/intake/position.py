@@ -44,10 +44,17 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         """Where to begin to read, so that one read brings what `holds` looks at, and what is new."""
         return 0 if self.offset < HEAD_BYTES else self.offset - TAIL_BYTES
 
-    def holds(self, data: bytes) -> bool:
-        """Whether `data`, read from `checked_from` on, still has before the offset what was there."""
+    def holds(self, head: bytes, data: bytes) -> bool:
+        """Whether a file still has before the offset what was there.
+
+        `head` is its first 1024 bytes, `data` what was read from `checked_from` on.
+        """
         at = self.offset - self.checked_from
-        return len(data) >= at and fingerprint(data[max(0, at - TAIL_BYTES) : at]) == self.tail
+        return (
+            len(data) >= at
+            and fingerprint(data[max(0, at - TAIL_BYTES) : at]) == self.tail
+            and fingerprint(head[: self.offset]) == self.head
+        )
 
     def moved(self, data: bytes, by: int, *, skipping: bool) -> Position:
         """Return the place so many bytes further on; `data` is what was read from `checked_from` on."""

@@ -97,17 +97,17 @@ class Tail:
         """
         here = self.position
         known = here.offset - here.checked_from
+        head = self.peek(0, HEAD_BYTES)
         data = self.peek(here.checked_from, known + _CHUNK_BYTES)
-        if len(self.start) < _START_BYTES:
-            self.start = self.peek(0, _START_BYTES)
-        if not here.holds(data):
+        if not here.holds(head, data):
             return None
+        self.start = head[:_START_BYTES]
         found = cut(data, known, limit, skipping=here.skipping)
         return _chunk(here, found, data, known)
 
     def intact(self) -> bool:
         """Whether what was read is still there. Raises OSError."""
-        return self.position.holds(self.peek(self.position.checked_from, HEAD_BYTES))
+        return self.position.found_in(self.descriptor)
 
     def peek(self, at: int, size: int) -> bytes:
         """Return some bytes of the open file, as many as there are. Raises OSError."""

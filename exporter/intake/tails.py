@@ -41,19 +41,23 @@ class Tails:
         self._globs: tuple[str, ...] = ()
         self._present: dict[Identity, Tail] = {}
         self._queue: deque[Tail] = deque()
+        self._waiting: list[Tail] = []
+        """Copies that wait until their original is read as far."""
         self._open = 0
 
     def scan(self, globs: Sequence[str], now: float) -> None:
         """Look which files there are, and queue those that may hold something new."""
         changed, self._globs = tuple(globs) != self._globs, tuple(globs)
         self._queue.clear()
+        self._waiting.clear()
         seen: dict[Identity, str] = {}
         for path, found in _matching(self._globs):
             identity = identity_of(found)
             if seen.setdefault(identity, path) == path:
                 tail = self._present.setdefault(identity, Tail("", path, Position(*identity)))
                 tail.path, tail.gone = path, False
-                if tail.read_as != signature_of(found):
+                # An open file is always looked at: emptied and written to again within a tick it may look the same.
+                if tail.is_open or tail.read_as != signature_of(found):
                     self._queue.append(tail)
         for identity in self._present.keys() - seen.keys():
             tail = self._present[identity]
@@ -81,6 +85,8 @@ class Tails:
             tail.position, tail.read_as, tail.active_at = chunk.position, read_as, now
             if chunk.more:
                 self._queue.append(tail)
+        self._queue.extend(self._waiting)
+        self._waiting.clear()
 
     def put_back(self, takes: Sequence[Take]) -> None:
         """Have read again what could not be taken in."""
@@ -155,7 +161,10 @@ class Tails:
 
     def _unread(self, tail: Tail, original: Tail, chunk: Chunk, limit: int) -> Chunk | None:
         if not original.lost:
-            return copies.unread(tail, original, chunk)
+            unread = copies.unread(tail, original, chunk)
+            if unread is None:
+                self._waiting.append(tail)
+            return unread
         tail.original = None
         known = original.position
         if known.offset > tail.position.offset and known.found_in(tail.descriptor):
