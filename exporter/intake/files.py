@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from exporter.admission import Admission, Admitted, FullError, Offer
@@ -83,19 +83,15 @@ class Files:
 
     def problems(self) -> list[str]:
         """Say what is wrong now, a line each."""
-        lines = [f"file {path[:200]!r} cannot be read: {why}" for path, why in sorted(self._problems.items())]
-        if len(lines) > _MOST_PROBLEMS:
-            lines[_MOST_PROBLEMS:] = [f"{len(lines) - _MOST_PROBLEMS} more files cannot be read"]
-        if self._waits is not None:
-            lines.append(f"files wait: {self._waits}")
-        return lines
+        waits = [] if self._waits is None else [f"files wait: {self._waits}"]
+        return unreadable(self._problems) + waits
 
     async def _run(self) -> None:
         tails = Tails(await self._stored())
         try:
             while True:
-                await self._round(tails)
-                await asyncio.sleep(_EVERY_SECONDS)
+                all_done = await self._round(tails)
+                await asyncio.sleep(_EVERY_SECONDS if all_done else 0)
         finally:
             tails.close()
 
@@ -107,13 +103,16 @@ class Files:
                 _log.error("the files cannot be followed yet", extra=fields(why=str(error)))
                 await asyncio.sleep(_EVERY_SECONDS)
 
-    async def _round(self, tails: Tails) -> None:
-        """Take in all that is new, as far as it is let in."""
+    async def _round(self, tails: Tails) -> bool:
+        """Take in what is new, as far as it is let in; return whether that was all, and it is time for a pause."""
+        look_again_at = asyncio.get_running_loop().time() + _EVERY_SECONDS
         await _in_thread(lambda: tails.scan(self._globs, self._clock.now()))
-        while await self._take_in(tails):
-            pass
+        more = await self._take_in(tails)
+        while more and asyncio.get_running_loop().time() < look_again_at:
+            more = await self._take_in(tails)
         await _in_thread(lambda: tails.tidy(self._clock.now()))
         self._tell(tails.problems)
+        return not more
 
     async def _take_in(self, tails: Tails) -> bool:
         """Take one batch in; return whether to go on at once."""
@@ -149,6 +148,14 @@ class Files:
         for path, why in problems.items() - self._problems.items():
             _log.error("a file cannot be read", extra=fields(path=path, why=why))
         self._problems = dict(problems)
+
+
+def unreadable(problems: Mapping[str, str]) -> list[str]:
+    """Say which files cannot be read, a line each, but not of too many."""
+    lines = [f"file {path[:200]!r} cannot be read: {why}" for path, why in sorted(problems.items())]
+    if len(lines) > _MOST_PROBLEMS:
+        lines[_MOST_PROBLEMS:] = [f"{len(lines) - _MOST_PROBLEMS} more files cannot be read"]
+    return lines
 
 
 async def _in_thread(work: Callable[[], _R]) -> _R:
