@@ -17,6 +17,7 @@ from exporter.api.messages import Backend
 from exporter.config import Config, ConfigError, SecretError
 from exporter.core import Core
 from exporter.crew import Crew
+from exporter.intake.files import Files
 from exporter.intake.listed import Listed
 from exporter.knowledge import Knowledge
 from exporter.logs import fields
@@ -62,6 +63,7 @@ class App:
         self._listed: Listed | None = None
         self._backend: Backend | None = None
         self._guard: Guard | None = None
+        self._files: Files | None = None
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._following: asyncio.Task[None] | None = None
@@ -90,6 +92,8 @@ class App:
             task.add_done_callback(self._watch)
         self._listed = Listed(core.tracker, core.admission, writer)
         self._follow_listed(self._listed, self._config)
+        self._files = Files(core.admission, writer, clock, self._watch)
+        self._files.follow(self._config)
         crew = Crew(core, self._watch)
         crew.start(crew.clients(self._config), self._config)
         self._crew = crew
@@ -106,6 +110,8 @@ class App:
             return
         if self._crew is not None:
             await self._crew.stop()
+        if self._files is not None:
+            await self._files.stop()
         core.committer.stop()
         committing, *others = self._tasks
         if self._following is not None:
@@ -151,7 +157,8 @@ class App:
         core = self.core
         if core is None:
             return ["starting: the messages in flight are not loaded yet"]
-        return view.problems(core) + (self._crew.problems() if self._crew is not None else [])
+        parts = [part for part in (self._crew, self._files) if part is not None]
+        return view.problems(core) + [line for part in parts for line in part.problems()]
 
     async def reload(self) -> list[str]:
         """Read the configuration again; returns what is wrong with it, and then the old one stays."""
@@ -183,6 +190,8 @@ class App:
         await crew.stop()
         core.follow(config)
         crew.start(clients, config)
+        if self._files is not None:
+            self._files.follow(config)
         self._config = config
         core.reloads.succeeded_at = core.clock.now()
         _log.info("the configuration is reloaded")

@@ -12,7 +12,7 @@ from exporter.api.bodies import Rejection, batch_in, read, shown_id
 from exporter.api.errors import RefusedError
 from exporter.columns import ENDED
 from exporter.config.durations import parse_duration
-from exporter.intake.wire import parent_in
+from exporter.intake.wire import valid_traceparent
 from exporter.knowledge import Known, of_message
 from exporter.message import MESSAGE_ID, Status
 
@@ -69,7 +69,9 @@ class Messages:
     async def track(self, request: web.Request) -> web.Response:
         """Track what the body brings; answered once that is stored."""
         backend = self._backend()
-        batch = batch_in(await read(request), backend.accounts()[0], parent_in(request.headers.get("traceparent")))
+        batch = batch_in(
+            await read(request), backend.accounts()[0], valid_traceparent(request.headers.get("traceparent"))
+        )
         admitted = await backend.admission.offer(batch.offers, "api", unusable=len(batch.rejected))
         answer = _accepted(batch, admitted)
         if answer.rejected and len(answer.rejected) > batch.unsent and not answer.accepted and not answer.duplicates:
