@@ -30,6 +30,7 @@ _READ_SECONDS: Final = 2.0
 _ENDED_BY_SMSBAT: Final = frozenset(
     {Outcome.DELIVERED.value, Outcome.UNDELIVERABLE.value, Outcome.PERMANENTERROR.value}
 )
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PHONE: Final = re.compile(r"\d(?:[-._:]?\d){6,}")
 _KEPT_DIGITS: Final = 4
 
@@ -98,7 +99,9 @@ def _took(known: Finished) -> tuple[float, float] | None:
 
 
 def without_phone(message_id: str) -> str:
-    """Return a message id with only the last four of any digits that could be a phone number, as some ids have one."""
+    """Return an id with only the last four of any digits that could be a phone number: some choose such ids."""
+    if _UUID.fullmatch(message_id):
+        return message_id
     return _PHONE.sub(lambda found: "…" + found[0][-_KEPT_DIGITS:], message_id)
 
 

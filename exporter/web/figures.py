@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from itertools import accumulate
@@ -16,7 +17,8 @@ _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 _TENTH: Final = Decimal("0.1")
-_UNITS: Final = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s"))
+_UNITS: Final = ((_HOUR, _MINUTE, "min", 1, "s"), (_DAY, _HOUR, "h", _MINUTE, "min"), (math.inf, _DAY, "d", _HOUR, "h"))
+"""Below which seconds a duration is told in which unit, and its rest in which."""
 
 
 def count(number: int) -> str:
@@ -48,12 +50,12 @@ def duration(seconds: float, rounding: str = ROUND_HALF_UP) -> str:
     tenths = exact.quantize(_TENTH, rounding)
     if tenths < _MINUTE:
         return f"{tenths:f}".removesuffix(".0") + f"{THIN}s"
-    fitting = (
+    told = (
         (int(steps), size // step, unit, smaller)
-        for size, unit, step, smaller in _UNITS
-        if (steps := (exact / step).quantize(Decimal(1), rounding)) * step >= size
+        for below, size, unit, step, smaller in _UNITS
+        if (steps := (exact / step).quantize(Decimal(1), rounding)) * step < below
     )
-    found, in_one, unit, smaller = next(fitting)
+    found, in_one, unit, smaller = next(told)
     whole, rest = divmod(found, in_one)
     return f"{count(whole)}{THIN}{unit}" + (f" {rest}{THIN}{smaller}" if rest else "")
 
