@@ -62,7 +62,7 @@ async def test_a_new_exporter_has_nothing_to_show_but_its_accounts() -> None:
         *("delivered", "undeliverable", "permanenterror"),
         *("timeout", "not_found", "unobserved"),
     }
-    assert now.totals.costs == now.window.costs == now.window.channels == now.in_flight == now.ended == ()
+    assert (now.totals.costs, now.window.costs, now.window.channels, now.in_flight, now.ended) == ((), (), (), (), ())
     assert now.window.judged.ratio is now.window.fallback_ratio is None
     assert now.statuses == ("accepted", "scheduled", "processing", "unknown")
     assert now.by_status == (0, 0, 0, 0)
