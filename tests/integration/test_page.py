@@ -22,6 +22,7 @@ FINISHED: Final = "smsbat_messages_finished_total"
 WIDE_ID: Final = "x" * 128
 REFUSED: Final = "account refused: SMSBat refuses the credentials (401)"
 NEEDED: Final = "document.documentElement.scrollWidth"
+CARDS_NEED: Final = "Math.max(...[...document.querySelectorAll('.cards')].map(e => e.parentElement.scrollWidth))"
 COLOURS: Final = (
     "[...document.querySelectorAll('body, section, .state, .tiles div')].map(e => getComputedStyle(e).backgroundColor)"
 )
@@ -117,6 +118,7 @@ async def test_it_shows_what_happened_and_fits_every_screen_in_light_and_dark(tm
                 await tab.look_like(width, scheme=scheme, mobile=width < 500)
                 await tab.open(url)
                 assert await tab.value(NEEDED) <= width, scheme
+                assert await tab.value(CARDS_NEED) <= width, scheme
                 assert await tab.value(CONTRASTS) >= 4.5, f"{width} px, {scheme}"
                 colours[scheme] = await tab.value(COLOURS)
             assert not set(colours["light"]) & set(colours["dark"])
@@ -171,7 +173,9 @@ async def test_an_exporter_without_messages_says_how_to_hand_one_in(tmp_path: Pa
         await tab.look_like(360, mobile=True)
         await tab.open(await exporter.ready() + "/")
         assert await tab.value(NEEDED) <= 360
-        assert "Nothing is tracked yet" in await text_of(tab)
+        text = await text_of(tab)
+        assert "Nothing is wrong" in text
+        assert "Nothing is tracked yet" in text
         assert await exporter.stop() == 0
     assert tab.complaints == []
 
