@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from exporter.config import StoreConfig
     from exporter.web.addresses import Address
     from exporter.web.server import Server
+    from exporter.web.status import StatusPage
 
 _log: Final = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 1.0
@@ -312,6 +313,13 @@ async def start_web(app: App, address: Address, *, lifecycle_enabled: bool) -> S
         is_ready=lambda: app.ready,
         reload=app.reload,
         lifecycle_enabled=lifecycle_enabled,
-        version=__version__,
+        status=lambda: _status(app),
     )
     return await listener.start(front, address)
+
+
+async def _status(app: App) -> StatusPage:
+    """Return what the status page shows now."""
+    from exporter import overview  # noqa: PLC0415 (only visitors need it)
+
+    return await overview.status_page(app.core, app.problems(), is_ready=app.ready)

@@ -23,6 +23,8 @@ class WeakStore:
         """Looking messages up fails."""
         self.open = threading.Event()
         """Commits wait while it is cleared."""
+        self.unreadable = False
+        """The latest finished messages cannot be read."""
         self.open.set()
         self.entered = threading.Event()
         """Set when a commit begins."""
@@ -67,6 +69,11 @@ class WeakStore:
 
     def finished(self, account: str, message_id: str) -> FinishedRow | None:
         return self._store.finished(account, message_id)
+
+    def latest_finished(self, limit: int) -> list[FinishedRow]:
+        if self.unreadable:
+            raise StoreError("the disk is gone")
+        return self._store.latest_finished(limit)
 
     def relist(self, listed: Collection[tuple[str, str]]) -> None:
         self._store.relist(listed)

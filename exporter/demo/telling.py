@@ -22,7 +22,7 @@ The exporter, polling a simulated SMSBat API about a steady flow of messages. It
 
   metrics      {url}/metrics
   health       {url}/-/healthy
-  first page   {url}/
+  status page  {url}/
   API          {api_url}/api/v1/messages
 {apis}
 
