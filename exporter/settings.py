@@ -86,7 +86,6 @@ def without_effect(config: Config) -> list[str]:
     """Name the settings given for features that this version does not have."""
     given = {
         "intake.files": bool(config.intake.files),
-        "relay": config.relay is not None,
         "tracing.enabled": config.tracing.enabled,
         "accounts.webhook_token": any(account.webhook_token is not None for account in config.accounts),
     }
