@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from exporter.crew import Crew
 from exporter.intake.relay import Relay, routes
 from exporter.simulator import SimAccount, Simulator
 from tests.lab import Lab, account
+from tests.raw_server import RawServer
 from tests.virtual_time import LoopClock
 
 if TYPE_CHECKING:
@@ -107,6 +109,38 @@ async def relaying(
         opened.push_async_callback(runner.cleanup)
         opened.push_async_callback(session.close)
         yield made
+
+
+class Upstream:
+    """Somebody who plays SMSBat byte by byte; `raw` keeps the heads of requests, `bodies` their bodies."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        """The last one is given again and again; an empty one closes the connection instead."""
+        self.bodies: list[bytes] = []
+        self.raw = RawServer(self._handle)
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        length = int((self.raw.headers("Content-Length") or ["0"])[0])
+        self.bodies.append(await reader.readexactly(length))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer:
+            writer.write(answer)
+        else:
+            writer.close()
+
+
+@asynccontextmanager
+async def playing(*answers: bytes) -> AsyncIterator[Upstream]:
+    """Play SMSBat with these answers."""
+    upstream = Upstream(*answers)
+    server = await asyncio.start_server(upstream.raw.serve, "127.0.0.1", 0)
+    upstream.raw.port = server.sockets[0].getsockname()[1]
+    try:
+        yield upstream
+    finally:
+        server.close()
+        await upstream.raw.close()
 
 
 @asynccontextmanager

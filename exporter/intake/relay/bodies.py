@@ -6,7 +6,7 @@ import asyncio
 import zlib
 from typing import Final
 
-from aiohttp import StreamReader
+from aiohttp import StreamReader, web
 
 _LONGEST_BYTES: Final = 16 * 1024 * 1024
 _SLOWEST_SECONDS: Final = 10.0
@@ -19,14 +19,25 @@ class TooLargeError(Exception):
     """A body is longer than a send can be."""
 
 
+class CutOffError(Exception):
+    """A body broke off, or is not framed as HTTP frames one."""
+
+
 async def received(content: StreamReader) -> bytes:
-    """Read a request's body as it comes; raises TooLargeError, and TimeoutError when it takes over 10 s."""
+    """Read a request's body as it comes.
+
+    Raises TooLargeError, CutOffError, and TimeoutError when it takes over 10 s.
+    """
     body = bytearray()
-    async with asyncio.timeout(_SLOWEST_SECONDS):
-        async for chunk in content.iter_any():
-            body += chunk
-            if len(body) > _LONGEST_BYTES:
-                raise TooLargeError
+    try:
+        async with asyncio.timeout(_SLOWEST_SECONDS):
+            async for chunk in content.iter_any():
+                body += chunk
+                if len(body) > _LONGEST_BYTES:
+                    raise TooLargeError
+    except (ConnectionError, RuntimeError, web.RequestPayloadError) as error:
+        # aiohttp says RuntimeError when the connection has gone before the first read.
+        raise CutOffError from error
     return bytes(body)
 
 

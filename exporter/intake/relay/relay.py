@@ -11,7 +11,7 @@ from aiohttp import web
 from exporter.client import NoResponse
 from exporter.intake.relay import headers, replies
 from exporter.intake.relay.answers import Answers, Later
-from exporter.intake.relay.bodies import TooLargeError, received
+from exporter.intake.relay.bodies import CutOffError, TooLargeError, received
 from exporter.intake.relay.carrying import Carrier, Send
 from exporter.intake.relay.credentials import owner
 from exporter.intake.relay.forwarding import Outgoing, forward
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _SEND: Final = "/bat/messagelist"
 _STATUS: Final = "/bat/message/"
+_ANYTHING: Final = r"[\s\S]*"
+"""What is no message id is told so."""
 
 
 class _Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,12 +96,9 @@ class Relay:
 
     async def send(self, request: web.Request) -> web.Response:
         """Answer `POST /bat/messagelist`."""
-        try:
-            body = await received(request.content)
-        except TooLargeError:
-            return self._counted(OTHER, replies.error(413, "too_large", "the body is over 16 MiB"))
-        except TimeoutError:
-            return self._counted(OTHER, replies.error(408, "too_slow", "the body took over 10 s to come"))
+        body = await _body(request)
+        if isinstance(body, web.Response):
+            return self._counted(OTHER, body)
         caller = self._caller(request)
         if isinstance(caller, web.Response):
             return self._counted(OTHER, caller)
@@ -158,6 +157,20 @@ class Relay:
         return response
 
 
+async def _body(request: web.Request) -> bytes | web.Response:
+    """Read a request's body, or say what is wrong with it; then the connection ends, since the rest is not read."""
+    try:
+        return await received(request.content)
+    except TooLargeError:
+        response = replies.error(413, "too_large", "the body is over 16 MiB")
+    except TimeoutError:
+        response = replies.error(408, "too_slow", "the body took over 10 s to come")
+    except CutOffError:
+        response = replies.error(400, "cut_off", "the body broke off")
+    response.force_close()
+    return response
+
+
 def _query(request: web.Request) -> str:
     return request.rel_url.raw_query_string
 
@@ -169,6 +182,6 @@ def routes(relay: Relay) -> list[web.RouteDef]:
         for prefix in ("", "/a/{account}")
         for route in (
             web.post(f"{prefix}{_SEND}", relay.send),
-            web.get(f"{prefix}{_STATUS}{{id:.*}}", relay.status, allow_head=False),
+            web.get(f"{prefix}{_STATUS}{{id:{_ANYTHING}}}", relay.status, allow_head=False),
         )
     ]

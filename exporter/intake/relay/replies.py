@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 
 from exporter.intake.relay.forwarding import Unanswered
 from exporter.message import PollResult
+from exporter.reading import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from exporter.client import NoResponse
@@ -38,7 +39,9 @@ def forwarded(answer: Answer | Unanswered) -> web.Response:
 
 
 def told(answer: Told, now: float) -> web.Response:
-    """Return SMSBat's answer about a message, with its age."""
+    """Return SMSBat's answer about a message, with its age; 502 for one that was cut because it is too long."""
+    if len(answer.body) > MAX_BODY_BYTES:
+        return error(502, "answer_too_large", "SMSBat's answer is too long to be passed on")
     given = {
         "Content-Type": answer.content_type,
         "Content-Encoding": answer.content_encoding,
