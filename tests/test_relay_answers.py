@@ -305,6 +305,17 @@ async def test_an_account_is_asked_at_its_own_address() -> None:
 
 
 @in_virtual_time
+async def test_an_account_that_moves_is_asked_anew() -> None:
+    async with playing(response(200, DELIVERED)) as one, playing(response(404)) as two:
+        async with relaying(one.raw.url, loop_clock=True) as it:
+            assert (await it.status("m1")).status == 200
+            it.reload(polling=QUICK)
+            assert (await it.status("m1")).status == 200
+            it.reload(accounts=[account(base_url=two.raw.url)])
+            assert (await it.status("m1")).status == 404
+
+
+@in_virtual_time
 async def test_a_reload_drops_calls_under_way_and_their_messages_are_polled_on(tmp_path: Path) -> None:
     async with simulated(tmp_path, polling=QUICK) as (it, sim):
         sim.faults.set(Fault(kind=FaultKind.SLOW, share=1.0, delay_seconds=5.0))

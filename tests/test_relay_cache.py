@@ -43,3 +43,12 @@ def test_the_answers_that_were_used_last_are_kept() -> None:
     cache.put(("a", "3"), told(), final=True)
     assert [number for number in "123" if cache.get(("a", number), 0.0)] == ["1", "3"]
     assert len(cache) == 2
+
+
+def test_what_another_account_of_the_same_name_was_told_is_forgotten() -> None:
+    cache = Cache()
+    cache.put(("a", "1"), told(), final=True)
+    cache.put(("b", "1"), told(), final=True)
+    cache.forget({"a"})
+    assert (cache.get(("a", "1"), 100.0), cache.asked_at(("a", "1"))) == (None, 100.0)
+    assert cache.get(("b", "1"), 100.0) is not None

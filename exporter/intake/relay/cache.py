@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -70,6 +71,12 @@ class Cache:
             return None
         self._entries.move_to_end(key)
         return entry.told
+
+    def forget(self, accounts: Collection[str]) -> None:
+        """Tell nothing again of accounts that are others now, but keep when each message was asked about."""
+        for key, entry in self._entries.items():
+            if key[0] in accounts:
+                self._entries[key] = _Entry(None, final=False, arrived_at=entry.arrived_at)
 
     def asked_at(self, key: Key) -> float:
         """Return when the last call about a message ended, 0.0 for never or longer ago than is remembered."""

@@ -5,16 +5,47 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from multidict import MultiMapping
+import msgspec
+from multidict import CIMultiDict, MultiMapping
 
-from exporter.intake.relay.headers import credentials_in
+from exporter.intake.relay.headers import credentials_in, outgoing
 from exporter.intake.relay.lines import Line
+from exporter.labels import OTHER
 
 _KEY_USER: Final = b"@:"
 """SMSBat takes an API key also as the password of this user."""
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose request it is, and how it goes out."""
+
+    line: Line
+    """The account that it goes to."""
+    own: bool
+    """The credentials are that account's."""
+    headers: CIMultiDict[str]
+
+    @property
+    def label(self) -> str:
+        """The account as a label value; what is nobody's may be a stranger's."""
+        return self.line.name if self.own else OTHER
+
+
+def caller(received: MultiMapping[str], lines: Sequence[Line], *, may_borrow: bool) -> Caller:
+    """Say whose request it is, given the accounts that it may be of, the first of which takes what is nobody's.
+
+    `may_borrow` lets a caller without credentials use those of that account.
+    """
+    headers = outgoing(received)
+    if credentials_in(headers):
+        line = owner(headers, lines)
+        return Caller(line=lines[0] if line is None else line, own=line is not None, headers=headers)
+    if may_borrow:
+        headers.update(lines[0].credentials.headers)
+    return Caller(line=lines[0], own=may_borrow, headers=headers)
 
 
 def owner(headers: MultiMapping[str], lines: Iterable[Line]) -> Line | None:

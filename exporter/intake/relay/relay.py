@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from aiohttp import web
 
 from exporter.client import NoResponse
@@ -13,7 +12,7 @@ from exporter.intake.relay import headers, replies
 from exporter.intake.relay.answers import Answers, Later
 from exporter.intake.relay.bodies import CutOffError, TooLargeError, received
 from exporter.intake.relay.carrying import Carrier, Send
-from exporter.intake.relay.credentials import owner
+from exporter.intake.relay.credentials import Caller, caller
 from exporter.intake.relay.forwarding import Outgoing, forward
 from exporter.intake.relay.lines import Line
 from exporter.labels import OTHER
@@ -22,8 +21,6 @@ from exporter.reading import StatusWords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from multidict import CIMultiDict
 
     from exporter.admission import Admission
     from exporter.clock import Clock
@@ -35,20 +32,6 @@ _SEND: Final = "/bat/messagelist"
 _STATUS: Final = "/bat/message/"
 _ANYTHING: Final = r"[\s\S]*"
 """What is no message id is told so."""
-
-
-class _Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose request it is, and how it goes out."""
-
-    line: Line
-    """The account that it goes to."""
-    own: bool
-    """The credentials are that account's."""
-    headers: CIMultiDict[str]
-
-    @property
-    def label(self) -> str:
-        return self.line.name if self.own else OTHER
 
 
 class Relay:
@@ -79,6 +62,7 @@ class Relay:
         self._lines = dict(lines)
         self._use_account_credentials = config.relay is not None and config.relay.use_account_credentials
         self._words = StatusWords(config.status_aliases)
+        self._answers.cache.forget({line.name for line in gone})
         for line in gone:
             task = asyncio.create_task(line.retire(), name="retiring line")
             self._closing.add(task)
@@ -99,58 +83,52 @@ class Relay:
         body = await _body(request)
         if isinstance(body, web.Response):
             return self._counted(OTHER, body)
-        caller = self._caller(request)
-        if isinstance(caller, web.Response):
-            return self._counted(OTHER, caller)
+        who = self._caller(request)
+        if isinstance(who, web.Response):
+            return self._counted(OTHER, who)
         send = Send(
-            line=caller.line,
-            outgoing=Outgoing("POST", caller.line.url(_SEND, _query(request)), caller.headers, body),
-            tracked=caller.own,
+            line=who.line,
+            outgoing=Outgoing("POST", who.line.url(_SEND, _query(request)), who.headers, body),
+            tracked=who.own,
             labels=headers.labels_in(request.headers),
             traceparent=headers.traceparent_in(request.headers),
         )
-        desk = self._rules.desks.get(caller.line.name)
+        desk = self._rules.desks.get(who.line.name)
         answer = await self._carrier.carry(send, wait=desk is None or not desk.budget.store_failed)
-        return self._counted(caller.label, replies.forwarded(answer))
+        return self._counted(who.label, replies.forwarded(answer))
 
     async def status(self, request: web.Request) -> web.Response:
         """Answer `GET /bat/message/{id}`."""
-        caller = self._caller(request)
-        if isinstance(caller, web.Response):
-            return self._counted(OTHER, caller)
-        return self._counted(caller.label, await self._status(caller, request))
+        who = self._caller(request)
+        if isinstance(who, web.Response):
+            return self._counted(OTHER, who)
+        return self._counted(who.label, await self._status(who, request))
 
-    async def _status(self, caller: _Caller, request: web.Request) -> web.Response:
+    async def _status(self, who: Caller, request: web.Request) -> web.Response:
         message_id = request.match_info["id"]
         if not MESSAGE_ID.fullmatch(message_id):
             return replies.error(400, "bad_message_id", f"a message id must match {MESSAGE_ID.pattern}")
-        if not caller.own:
-            url = caller.line.url(_STATUS + message_id, _query(request))
-            with caller.line.held():
-                return replies.forwarded(await forward(caller.line, Outgoing("GET", url, caller.headers, b"")))
-        found = await self._answers.find(caller.line, message_id, self._words)
+        if not who.own:
+            url = who.line.url(_STATUS + message_id, _query(request))
+            with who.line.held():
+                return replies.forwarded(await forward(who.line, Outgoing("GET", url, who.headers, b"")))
+        found = await self._answers.find(who.line, message_id, self._words)
         if isinstance(found, Later):
             return replies.later(found.seconds)
         if isinstance(found, NoResponse):
             return replies.not_told(found)
         return replies.told(found, self._clock.now())
 
-    def _caller(self, request: web.Request) -> _Caller | web.Response:
+    def _caller(self, request: web.Request) -> Caller | web.Response:
         """Say whose request it is: the account's whose credentials it carries, or that it may use."""
         name = request.match_info.get("account")
         lines = self._lines if name is None else {key: line for key, line in self._lines.items() if key == name}
         if not lines:
             return replies.error(404, "not_found", "no such account is configured, or the relay is off")
-        now, first = self._clock.now(), next(iter(lines.values()))
+        now = self._clock.now()
         for line in lines.values():
             line.credentials.look(now)
-        out = headers.outgoing(request.headers)
-        if headers.credentials_in(out):
-            theirs = owner(out, lines.values())
-            return _Caller(line=first if theirs is None else theirs, own=theirs is not None, headers=out)
-        if self._use_account_credentials:
-            out.update(first.credentials.headers)
-        return _Caller(line=first, own=self._use_account_credentials, headers=out)
+        return caller(request.headers, tuple(lines.values()), may_borrow=self._use_account_credentials)
 
     def _counted(self, account: str, response: web.Response) -> web.Response:
         self._meter.count(account, response.status)
