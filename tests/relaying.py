@@ -99,7 +99,9 @@ async def relaying(
         relay.follow(relay.lines(lab.core.config), lab.core.config)
         app = web.Application()
         app.add_routes(routes(relay))
-        runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=0.1)
+        runner = web.AppRunner(
+            app, access_log=None, auto_decompress=False, handler_cancellation=True, shutdown_timeout=0.1
+        )
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         session = aiohttp.ClientSession(auto_decompress=False)

@@ -306,13 +306,16 @@ async def test_an_account_is_asked_at_its_own_address() -> None:
 
 @in_virtual_time
 async def test_an_account_that_moves_is_asked_anew() -> None:
-    async with playing(response(200, DELIVERED)) as one, playing(response(404)) as two:
-        async with relaying(one.raw.url, loop_clock=True) as it:
-            assert (await it.status("m1")).status == 200
-            it.reload(polling=QUICK)
-            assert (await it.status("m1")).status == 200
-            it.reload(accounts=[account(base_url=two.raw.url)])
-            assert (await it.status("m1")).status == 404
+    async with (
+        playing(response(200, DELIVERED)) as one,
+        playing(response(404)) as two,
+        relaying(one.raw.url, loop_clock=True) as it,
+    ):
+        assert (await it.status("m1")).status == 200
+        it.reload(polling=QUICK)
+        assert (await it.status("m1")).status == 200
+        it.reload(accounts=[account(base_url=two.raw.url)])
+        assert (await it.status("m1")).status == 404
 
 
 @in_virtual_time
@@ -331,6 +334,54 @@ async def test_a_reload_drops_calls_under_way_and_their_messages_are_polled_on(t
         assert calls(sim) == 2
         assert sim.ledger.smallest_gap_seconds() >= ONE_A_SECOND
         assert it.lab.core.desks["main"].budget.active == 0
+
+
+@in_virtual_time
+async def test_a_message_whose_call_was_dropped_waits_for_its_next_poll() -> None:
+    async with simulated(polling=QUICK) as (it, sim):
+        sim.faults.set(Fault(kind=FaultKind.SLOW, share=1.0, delay_seconds=5.0, max_calls=1))
+        await track(it, sim, (0, "delivered"))
+        asking = asyncio.create_task(it.status("m1"))
+        await it.lab.until(lambda: it.lab.core.desks["main"].budget.active == 1)
+        await it.relay.hush()
+        it.poll()
+        await it.lab.until(lambda: it.shown("messages_finished") == 1)
+        assert sim.ledger.smallest_gap_seconds() >= ONE_A_SECOND
+        await asking
+
+
+@in_virtual_time
+async def test_polls_that_nobody_told_the_relay_of_count_too() -> None:
+    async with simulated(polling=SLOW, buckets=[1_000_000]) as (it, sim):
+        await track(it, sim, (0, "processing"))
+        await it.status("m1")
+        it.relay.follow({}, it.lab.core.config)
+        it.crew.on_answer = None
+        it.lab.reload(polling=[{**QUICK[0], "timeout": "1h"}])
+        it.poll()
+        await it.lab.until(lambda: calls(sim) == 3 and not it.lab.core.desks["main"].budget.active)
+        await it.crew.stop()
+        it.relay.follow(it.relay.lines(it.lab.core.config), it.lab.core.config)
+        assert (await it.status("m1")).status == 200
+        assert calls(sim) == 4
+        assert sim.ledger.smallest_gap_seconds() >= ONE_A_SECOND
+
+
+async def test_somebody_elses_call_outlives_a_reload_that_takes_the_account_away() -> None:
+    came, opened = asyncio.Event(), asyncio.Event()
+
+    async def handle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        await opened.wait()
+        writer.write(response(200, DELIVERED))
+
+    async with serving(handle) as api, relaying(api.url) as it:
+        asking = asyncio.create_task(it.status("m1", {"X-Authorization-Key": "foreign"}))
+        await came.wait()
+        it.reload(accounts=[account("another", base_url=api.url)])
+        await it.lab.turn()
+        opened.set()
+        assert (await asking).body == DELIVERED
 
 
 @in_virtual_time
