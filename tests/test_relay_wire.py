@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter import __version__
-from exporter.intake.relay import bodies
+from exporter.intake import bodies
 from tests.lab import account
 from tests.raw_server import response, saying, serving
 from tests.relaying import KEY, Relaying, playing, relaying
@@ -78,8 +78,8 @@ async def test_smsbat_sees_no_other_headers_than_these() -> None:
 
 async def test_what_the_caller_does_not_send_is_not_made_up() -> None:
     async with playing(ACCEPTED) as api, relaying(api.raw.url) as it:
-        await post(it, headers={})
-        for name in ("Accept", "Content-Type", "X-Authorization-Key", "Authorization", "traceparent"):
+        await post(it, headers={"Content-Type": "application/json"})
+        for name in ("Accept", "Content-Encoding", "X-Authorization-Key", "Authorization", "traceparent"):
             assert api.raw.headers(name) == []
 
 
@@ -198,21 +198,41 @@ async def test_an_answer_that_is_too_long_is_not_read_to_its_end(monkeypatch: py
 
 async def test_a_body_that_is_too_long_or_too_slow_is_refused_and_sent_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     async with playing(ACCEPTED) as api, relaying(api.raw.url) as it:
-        monkeypatch.setattr(bodies, "_LONGEST_BYTES", 10)
+        monkeypatch.setattr("exporter.intake.relay.relay.LONGEST_BODY_BYTES", 10)
         assert (await it.call("POST", "/bat/messagelist", ASKED, JSON)).json["error"]["code"] == "too_large"
         monkeypatch.setattr(bodies, "_SLOWEST_SECONDS", 0.01)
         reader, writer = await asyncio.open_connection("127.0.0.1", int(it.url.rpartition(":")[2]))
-        writer.write(b"POST /bat/messagelist HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        writer.write(b"POST /bat/messagelist HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n")
+        writer.write(b"Content-Length: 100\r\n\r\n{")
         assert b" 408 " in await reader.readline()
         writer.close()
         assert it.shown("exporter_relay_requests", account="other") == 2
         assert api.raw.connections == 0
 
 
+@pytest.mark.parametrize(
+    "given", [None, "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"]
+)
+async def test_what_a_browser_posts_without_asking_is_refused_and_sent_nowhere(given: str | None) -> None:
+    async with playing(ACCEPTED) as api, relaying(api.raw.url) as it:
+        headers = KEY if given is None else {**KEY, "Content-Type": given}
+        answer = await it.call("POST", "/bat/messagelist", ASKED, headers)
+        assert (answer.status, answer.json["error"]["code"]) == (415, "content_type")
+        assert api.raw.connections == 0
+
+
+@pytest.mark.parametrize("given", ["application/json; charset=utf-8", "APPLICATION/JSON"])
+async def test_json_however_it_is_written_goes_out_as_it_came(given: str) -> None:
+    async with playing(ACCEPTED) as api, relaying(api.raw.url) as it:
+        assert (await post(it, headers={**KEY, "Content-Type": given}))[0] == 200
+        assert api.raw.headers("Content-Type") == [given]
+
+
 async def test_a_caller_that_leaves_in_its_body_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     async with playing(ACCEPTED) as api, relaying(api.raw.url) as it:
         _, writer = await asyncio.open_connection("127.0.0.1", int(it.url.rpartition(":")[2]))
-        writer.write(b"POST /bat/messagelist HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        writer.write(b"POST /bat/messagelist HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n")
+        writer.write(b"Content-Length: 100\r\n\r\n{")
         await writer.drain()
         assert (await post(it))[0] == 200
         writer.close()
@@ -229,7 +249,8 @@ async def test_a_body_in_broken_chunks_is_refused_and_sent_nowhere(
     monkeypatch.setattr(bodies, "_SLOWEST_SECONDS", 0.05)
     async with playing(ACCEPTED) as api, relaying(api.raw.url) as it:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(it.url.rpartition(":")[2]))
-        writer.write(b"POST /bat/messagelist HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
+        writer.write(b"POST /bat/messagelist HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n")
+        writer.write(b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
         await writer.drain()
         writer.write(chunks)
         assert (await reader.readline()).split()[1] in {b"400", b"408"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 
 from exporter.admission import FullError
-from exporter.intake.relay.bodies import plain
+from exporter.intake.bodies import TooLargeError, UnreadableError, plain
 from exporter.intake.relay.forwarding import Answer, Outgoing, Unanswered, forward
 from exporter.intake.relay.tracking import Sending, count, sent
 from exporter.logs import fields
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
     from typing import Any
 
+    from multidict import MultiMapping
+
     from exporter.admission import Admission, Offer
     from exporter.clock import Clock
     from exporter.intake.relay.lines import Line
     from exporter.meters import RelayMeter
 
 _log: Final = logging.getLogger(__name__)
+LONGEST_BODY_BYTES: Final = 16 * 1024 * 1024
+"""Of a send and of its answer; 5,000 messages take far less."""
 _LONGEST_COMMIT_SECONDS: Final = 2.0
 _LAST_SENDS_SECONDS: Final = 5.0
 _LOG_EVERY_SECONDS: Final = 60.0
@@ -79,9 +83,9 @@ class Carrier:
         return answer
 
     async def _track(self, send: Send, answer: Answer, sent_at: float) -> None:
-        asked = plain(send.outgoing.body, send.outgoing.headers.get("Content-Encoding", ""))
+        asked = _plain(send.outgoing.body, send.outgoing.headers)
         sending = Sending(account=send.line.name, sent_at=sent_at, labels=send.labels, traceparent=send.traceparent)
-        came = sent(asked, plain(answer.body, answer.headers.get("Content-Encoding", "")), sending)
+        came = sent(asked, _plain(answer.body, answer.headers), sending)
         if came is None:
             self._lose(send, count(asked), "SMSBat's answer cannot be read")
         elif not send.tracked:
@@ -121,3 +125,10 @@ class Carrier:
             _, late = await asyncio.wait(self._tasks, timeout=_LAST_SENDS_SECONDS)
             for task in late:
                 task.cancel()
+
+
+def _plain(body: bytes, headers: MultiMapping[str]) -> bytes | None:
+    try:
+        return plain(body, headers.get("Content-Encoding", ""), LONGEST_BODY_BYTES)
+    except (TooLargeError, UnreadableError):
+        return None

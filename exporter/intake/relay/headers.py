@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from multidict import CIMultiDict, MultiMapping
+
+from exporter.intake.wire import parent_in
 
 CREDENTIALS: Final = ("Authorization", "X-Authorization-Key")
 LABELS: Final = "X-Smsbat-Labels"
 """Ours: labels of the messages of a send, not forwarded."""
 
 _OUT: Final = ("Content-Type", "Content-Encoding", "Accept", "traceparent", *CREDENTIALS)
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _HOP_BY_HOP: Final = frozenset(
     {
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"),
@@ -53,7 +53,7 @@ def _named_by_connection(headers: MultiMapping[str]) -> frozenset[str]:
 def traceparent_in(received: MultiMapping[str]) -> str | None:
     """Return the W3C traceparent of a request, None when there is none, more than one, or no proper one."""
     values = received.getall("traceparent", ())
-    return values[0] if len(values) == 1 and _TRACEPARENT.fullmatch(values[0]) else None
+    return parent_in(values[0]) if len(values) == 1 else None
 
 
 def labels_in(received: MultiMapping[str]) -> Mapping[str, str]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from exporter.client import NoResponse
+from exporter.intake.bodies import TooLargeError, UnreadableError, received
 from exporter.intake.relay import headers, replies
 from exporter.intake.relay.answers import Answers, Later
-from exporter.intake.relay.bodies import CutOffError, TooLargeError, received
-from exporter.intake.relay.carrying import Carrier, Send
+from exporter.intake.relay.carrying import LONGEST_BODY_BYTES, Carrier, Send
 from exporter.intake.relay.credentials import Caller, caller
 from exporter.intake.relay.forwarding import Outgoing, forward
 from exporter.intake.relay.lines import Line
@@ -137,13 +137,16 @@ class Relay:
 
 async def _body(request: web.Request) -> bytes | web.Response:
     """Read a request's body, or say what is wrong with it; then the connection ends, since the rest is not read."""
+    if request.content_type != "application/json":
+        # What a page of a browser may post anywhere without asking is none of it.
+        return replies.error(415, "content_type", "send the body as Content-Type: application/json")
     try:
-        return await received(request.content)
+        return await received(request.content, LONGEST_BODY_BYTES)
     except TooLargeError:
         response = replies.error(413, "too_large", "the body is over 16 MiB")
     except TimeoutError:
         response = replies.error(408, "too_slow", "the body took over 10 s to come")
-    except CutOffError:
+    except UnreadableError:
         response = replies.error(400, "cut_off", "the body broke off")
     response.force_close()
     return response
