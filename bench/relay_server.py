@@ -38,7 +38,7 @@ async def _serve(upstream: str, folder: str) -> None:
     crew.on_answer = relay.on_answer
     crew.start(crew.clients(settings), settings)
     app = web.Application()
-    app.add_routes(routes(relay))
+    app.add_routes(routes(lambda: relay))
     runner = web.AppRunner(app, access_log=None, auto_decompress=False)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

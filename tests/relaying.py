@@ -98,7 +98,7 @@ async def relaying(
         relay = Relay(lab.core.admission, lab.core.tracker, lab.core.relay, lab.core.clock)
         relay.follow(relay.lines(lab.core.config), lab.core.config)
         app = web.Application()
-        app.add_routes(routes(relay))
+        app.add_routes(routes(lambda: relay))
         runner = web.AppRunner(
             app, access_log=None, auto_decompress=False, handler_cancellation=True, shutdown_timeout=0.1
         )

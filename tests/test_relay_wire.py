@@ -8,9 +8,12 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from exporter import __version__
 from exporter.intake import bodies
+from exporter.intake.relay import routes
 from tests.lab import account
 from tests.raw_server import response, saying, serving
 from tests.relaying import KEY, Relaying, playing, relaying
@@ -293,3 +296,12 @@ async def test_nothing_of_a_send_is_ever_logged(caplog: pytest.LogCaptureFixture
     text = "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
     assert "not tracked" in text
     assert not [word for word in ("secret", "380501234567", 'messages"') if word in text]
+
+
+async def test_nothing_is_sent_while_the_exporter_starts() -> None:
+    app = web.Application()
+    app.add_routes(routes(lambda: None))
+    async with TestClient(TestServer(app)) as client:
+        for answer in (await client.post("/bat/messagelist", data=ASKED), await client.get("/a/main/bat/message/m1")):
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert (await answer.json())["error"]["code"] == "starting"

@@ -20,7 +20,7 @@ from exporter.message import MESSAGE_ID
 from exporter.reading import StatusWords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from exporter.admission import Admission
     from exporter.clock import Clock
@@ -156,13 +156,25 @@ def _query(request: web.Request) -> str:
     return request.rel_url.raw_query_string
 
 
-def routes(relay: Relay) -> list[web.RouteDef]:
-    """Return the relay's paths; the server must leave bodies as they come (`auto_decompress=False`)."""
+def routes(relay: Callable[[], Relay | None]) -> list[web.RouteDef]:
+    """Return the relay's paths; `relay` gives None while the exporter starts.
+
+    The server must leave bodies as they come: `handler_args={"auto_decompress": False}` of its application.
+    """
+
+    async def send(request: web.Request) -> web.Response:
+        at_work = relay()
+        return replies.starting() if at_work is None else await at_work.send(request)
+
+    async def status(request: web.Request) -> web.Response:
+        at_work = relay()
+        return replies.starting() if at_work is None else await at_work.status(request)
+
     return [
         route
         for prefix in ("", "/a/{account}")
         for route in (
-            web.post(f"{prefix}{_SEND}", relay.send),
-            web.get(f"{prefix}{_STATUS}{{id:{_ANYTHING}}}", relay.status, allow_head=False),
+            web.post(f"{prefix}{_SEND}", send),
+            web.get(f"{prefix}{_STATUS}{{id:{_ANYTHING}}}", status, allow_head=False),
         )
     ]

@@ -59,7 +59,16 @@ def not_told(answer: NoResponse) -> web.Response:
 
 def later(seconds: float) -> web.Response:
     """Return 503: the account may make no call now."""
-    response = error(503, "no_budget", "the account's request budget allows no call now")
+    return _busy("no_budget", "the account's request budget allows no call now", seconds)
+
+
+def starting() -> web.Response:
+    """Return 503: nothing can be tracked yet."""
+    return _busy("starting", "the exporter is starting", 1.0)
+
+
+def _busy(code: str, message: str, seconds: float) -> web.Response:
+    response = error(503, code, message)
     response.headers["Retry-After"] = str(max(1, math.ceil(seconds)))
     return response
 
