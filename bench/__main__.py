@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from bench import campaign, idle, memory, polls, truth
+from bench import campaign, idle, memory, polls, relay, truth
 from bench.table import Row, render
 
 _PARTS: Final[dict[str, tuple[Callable[[], Iterable[Row]], ...]]] = {
@@ -15,6 +15,7 @@ _PARTS: Final[dict[str, tuple[Callable[[], Iterable[Row]], ...]]] = {
     "polls": (polls.rows,),
     "memory": (memory.rows,),
     "idle": (idle.rows,),
+    "relay": (relay.rows,),
 }
 
 

@@ -13,12 +13,14 @@ import msgspec
 
 from exporter import __version__, settings, view
 from exporter.api import listener as api
+from exporter.api.guards import token_of
 from exporter.api.messages import Backend
 from exporter.config import Config, ConfigError, SecretError
 from exporter.core import Core
 from exporter.crew import Crew
 from exporter.intake.files import Files
 from exporter.intake.listed import Listed
+from exporter.intake.relay import Relay, routes
 from exporter.knowledge import Knowledge
 from exporter.logs import fields
 from exporter.metrics import Snapshot
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from exporter.client import Client
     from exporter.clock import Clock
     from exporter.config import StoreConfig
+    from exporter.intake.relay.lines import Line
     from exporter.web.addresses import Address
     from exporter.web.server import Server
     from exporter.web.status import StatusPage
@@ -65,6 +68,7 @@ class App:
         self._backend: Backend | None = None
         self._guard: Guard | None = None
         self._files: Files | None = None
+        self._relay: Relay | None = None
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._following: asyncio.Task[None] | None = None
@@ -95,8 +99,9 @@ class App:
         self._follow_listed(self._listed, self._config)
         self._files = Files(core.admission, writer, clock, self._watch)
         self._files.follow(self._config)
-        crew = Crew(core, self._watch)
-        crew.start(crew.clients(self._config), self._config)
+        crew, relay = Crew(core, self._watch), Relay(core.admission, core.tracker, core.relay, clock)
+        _begin(crew, relay, self._config, crew.clients(self._config), relay.lines(self._config))
+        self._relay = relay
         self._crew = crew
         self._backend = self._backend_of(core)
         if idle := settings.without_effect(self._config):
@@ -111,6 +116,8 @@ class App:
             return
         if self._crew is not None:
             await self._crew.stop()
+        if self._relay is not None:
+            await self._relay.close()
         if self._files is not None:
             await self._files.stop()
         core.committer.stop()
@@ -138,7 +145,9 @@ class App:
 
     async def start_api(self, address: Address) -> ApiServer:
         """Answer the application beside the exporter from now on; raises ListenError, SecretError."""
-        server = await api.start(lambda: self._backend, self._config.api, address, __version__)
+        server = await api.start(
+            lambda: self._backend, self._config.api, address, __version__, routes(lambda: self._relay)
+        )
         self._guard = server.guard
         return server
 
@@ -164,15 +173,15 @@ class App:
     async def reload(self) -> list[str]:
         """Read the configuration again; returns what is wrong with it, and then the old one stays."""
         async with self._reloading:
-            core, crew = self.core, self._crew
-            if core is None or crew is None:
+            core, crew, relay = self.core, self._crew, self._relay
+            if core is None or crew is None or relay is None:
                 return ["not ready yet: try again"]
             try:
                 config = await asyncio.to_thread(self._load_config)
                 errors = _unchangeable(self._config, config)
+                token = token_of(config.api)
                 clients = {} if errors else crew.clients(config)
-                if self._guard is not None and not errors:
-                    self._guard.follow(config.api)
+                lines = {} if errors else relay.lines(config)
             except ConfigError as error:
                 errors = [str(problem) for problem in error.problems]
             except SecretError as error:
@@ -183,14 +192,18 @@ class App:
                     "the configuration is not reloaded; the old one stays", extra=fields(errors="; ".join(errors))
                 )
                 return errors
-            await self._exchange(core, crew, config, clients)
+            await crew.stop()
+            await relay.hush()
+            # Nothing is awaited between the old lanes and the new.
+            core.follow(config)
+            _begin(crew, relay, config, clients, lines)
+            if self._guard is not None:
+                self._guard.follow(config.api, token)
+            await self._go_on_with(config, core)
             return []
 
-    async def _exchange(self, core: Core, crew: Crew, config: Config, clients: dict[str, Client]) -> None:
-        """Put a new configuration to work; nothing is awaited between the old lanes and the new."""
-        await crew.stop()
-        core.follow(config)
-        crew.start(clients, config)
+    async def _go_on_with(self, config: Config, core: Core) -> None:
+        """Note that a new configuration is at work, and let the sources of messages follow it."""
         if self._files is not None:
             self._files.follow(config)
         self._config = config
@@ -232,6 +245,13 @@ class App:
         except StoreError as error:
             core.committer.meter.errors += 1
             _log.warning("finished messages could not be forgotten", extra=fields(why=str(error)))
+
+
+def _begin(crew: Crew, relay: Relay, config: Config, clients: dict[str, Client], lines: dict[str, Line]) -> None:
+    """Begin to poll and to relay; what the pollers hear answers the relay's callers too."""
+    relay.follow(lines, config)
+    crew.on_answer = None if config.relay is None else relay.on_answer
+    crew.start(clients, config)
 
 
 async def _follow(listed: Listed, config: Config) -> None:

@@ -214,6 +214,16 @@ DEMAND: Final = _own(
 )
 MAX_IN_FLIGHT: Final = _own("max_in_flight", Kind.GAUGE, "Configured limit of messages in flight.")
 PARKED: Final = _own("parked_messages", Kind.GAUGE, "Messages in flight whose account is not configured.")
+RELAY_REQUESTS: Final = _own(
+    "relay_requests_total",
+    Kind.COUNTER,
+    "Requests to the relay, by the code that they were answered.",
+    "account",
+    "code",
+)
+RELAY_UNTRACKED: Final = _own(
+    "relay_untracked_total", Kind.COUNTER, "Messages that SMSBat accepted through the relay and that are not tracked."
+)
 LABEL_OVERFLOW: Final = _own(
     "label_overflow_total", Kind.COUNTER, 'Label values of messages that became "other".', "label"
 )

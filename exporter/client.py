@@ -29,6 +29,8 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     code: int
     body: bytes
     retry_after: str | None
+    content_type: str | None = None
+    content_encoding: str | None = None
 
 
 class NoResponse(msgspec.Struct, frozen=True, gc=False):
@@ -119,7 +121,14 @@ class Client:
             with self._timeouts:
                 async with self._session.get(url, allow_redirects=False) as response:
                     body = await _body(response)
-                    return Response(response.status, body, response.headers.get("Retry-After"))
+                    headers = response.headers
+                    return Response(
+                        response.status,
+                        body,
+                        headers.get("Retry-After"),
+                        headers.get("Content-Type"),
+                        headers.get("Content-Encoding"),
+                    )
         except TimeoutError:
             return NoResponse(PollResult.TIMEOUT)
         except aiohttp.ClientPayloadError:

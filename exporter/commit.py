@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from itertools import starmap
@@ -59,6 +60,7 @@ class Committer:
         self._row_of = row_of
         self._work = asyncio.Event()
         self._urgent = asyncio.Event()
+        self._awaited = asyncio.Event()
         self._stopping = False
 
     def soon(self) -> None:
@@ -74,6 +76,7 @@ class Committer:
         """Return once everything that has happened until now is stored and shown."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.changes.then.append(lambda: None if done.done() else done.set_result(None))
+        self._awaited.set()
         self.soon()
         await done
 
@@ -89,18 +92,24 @@ class Committer:
             await self._gather()
             self._work.clear()
             self._urgent.clear()
+            self._awaited.clear()
             changes, self.changes = self.changes, Changes()
             await self._commit(changes)
 
     async def _gather(self) -> None:
-        """Let a group grow a little; one that nobody waits for may grow for a second."""
+        """Let a group grow: a little, for a second when nothing shows it, and not at all when somebody waits for it.
+
+        What comes while a group is stored makes the next one, so many who wait share a commit all the same.
+        """
         try:
             async with asyncio.timeout(_LAZY_SECONDS):
                 await self._urgent.wait()
         except TimeoutError:
             return
         if not self._stopping:
-            await asyncio.sleep(_GROUP_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GROUP_SECONDS):
+                    await self._awaited.wait()
 
     async def _commit(self, changes: Changes) -> None:
         now = self._clock.now()

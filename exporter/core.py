@@ -18,6 +18,7 @@ from exporter.desk import Desk
 from exporter.in_flight import Cohorts, InFlight
 from exporter.labels import IDLE_SECONDS, LabelRules
 from exporter.message import Status
+from exporter.meters import RelayMeter
 from exporter.placing import Placing
 from exporter.plan import Plan, Rules
 from exporter.records import Loading, progress_row
@@ -54,6 +55,7 @@ class Core:
         self.writer = writer
         self.totals = totals
         self.reloads = Reloads(now)
+        self.relay = RelayMeter()
         self.revision = os.environ.get("SMSBAT_EXPORTER_REVISION", "unknown")
         self.in_flight = InFlight(Cohorts())
         self.rules = LabelRules(settings.label_limits(config))
@@ -105,6 +107,8 @@ class Core:
         self.zero_hold = config.zero_hold
         self.admission.accounts = frozenset(account.name for account in config.accounts)
         self.admission.max_in_flight = config.intake.max_in_flight
+        if config.relay is not None:
+            self.relay.expect(each.name for each in config.accounts)
         self._learn_labels(now)
         listed = [self.rules.words.channel(message.channel) for message in config.messages]
         channels = tuple(dict.fromkeys([*settings.named_channels(config), *listed]))

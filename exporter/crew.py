@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from exporter.client import Client
-from exporter.poller import Poller
+from exporter.poller import Answered, Poller
 from exporter.reading import StatusWords
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ class Crew:
 
     def __init__(self, core: Core, watch: Callable[[asyncio.Task[None]], None]) -> None:
         """Start with nobody at work; `watch` is told of a poller that ends."""
+        self.on_answer: Answered | None = None
+        """Is told what each call brought, from the next start on."""
         self._core = core
         self._watch = watch
         self._clients: dict[str, Client] = {}
@@ -37,6 +39,7 @@ class Crew:
         for name, client in clients.items():
             desk = self._core.desks[name]
             poller = Poller(desk, client, self._core.tracker, words, self._core.clock)
+            poller.on_answer = self.on_answer
             self._tasks[name] = asyncio.create_task(poller.run(), name=f"poller {name}")
             self._tasks[name].add_done_callback(self._watch)
 

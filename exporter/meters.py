@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
+from itertools import product
 from typing import Final
 
 from exporter.message import PollResult
@@ -67,3 +69,24 @@ class StoreMeter:
         self.errors = 0
         self.problem: str | None = None
         """Why the last call failed; None while the store works."""
+
+
+class RelayMeter:
+    """What the relay did."""
+
+    def __init__(self) -> None:
+        """Start with nothing relayed."""
+        self.requests: dict[tuple[str, str], int] = {}
+        """By account and the code that was answered."""
+        self.untracked = 0
+        """Messages that SMSBat accepted and nobody tracks."""
+
+    def expect(self, accounts: Iterable[str]) -> None:
+        """Show the usual answers of accounts from the start, so that `increase()` sees the first."""
+        for key in product(accounts, ("200", "502")):
+            self.requests.setdefault(key, 0)
+
+    def count(self, account: str, code: int) -> None:
+        """Count one request that was answered."""
+        key = (account, str(code))
+        self.requests[key] = self.requests.get(key, 0) + 1

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-from exporter.client import Client, NoResponse, Response, retry_after_seconds
-from exporter.columns import ENDED
-from exporter.logs import fields
-from exporter.message import Failure, Observation, PollResult, Reading, StatusReport
-from exporter.reading import StatusWords, read
+from exporter.client import Client, NoResponse, Response
+from exporter.hearing import Call, Hearing
+from exporter.message import Reading
+from exporter.reading import StatusWords
 
 if TYPE_CHECKING:
     from exporter.clock import Clock
@@ -19,20 +18,11 @@ if TYPE_CHECKING:
     from exporter.due import Turn
     from exporter.tracker import Tracker
 
-_log: Final = logging.getLogger(__name__)
 _ROUND_EVERY_SECONDS: Final = 1.0
-_MOST_FAILURES: Final = 255
 
 
-class _Call(NamedTuple):
-    """One call that ended."""
-
-    slot: int
-    seq: int
-    message_id: str
-    started_at: float
-    arrived_at: float
-    response: Response | NoResponse
+Answered = Callable[[str, str, Response | NoResponse, Reading | None, float], None]
+"""Is told account, message id, what came, what it was read as (None after a bug of ours), and when it arrived."""
 
 
 class Poller:
@@ -46,9 +36,13 @@ class Poller:
         self._desk = desk
         self._client = client
         self._tracker = tracker
-        self._words = words
+        self.on_answer: Answered | None = None
+        """Somebody else who wants to know what each call brought."""
+        self._hearing = Hearing(desk, client.credentials, tracker, words)
         self._clock = clock
-        self._came: list[_Call] = []
+        self._came: list[Call] = []
+        self._under_way = 0
+        """How many calls are booked and not digested; others may call for the account too."""
         self._resting: list[asyncio.Future[Turn]] = []
         self._bell = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -67,60 +61,18 @@ class Poller:
         finally:
             self._desk.wake = lambda: None
             self._digest()
-            self._desk.budget.active = 0
+            self._desk.budget.active -= self._under_way
+            self._under_way = 0
             self._cancel_timer()
 
     def _digest(self) -> None:
         """Apply what came, and queue its messages for their next polls."""
         came, self._came = self._came, []
+        self._under_way -= len(came)
         for call in came:
-            try:
-                self._apply(call)
-            except Exception:  # noqa: BLE001 - the one wide except: a bug of ours must cost no message its next poll
-                _log.exception("a poll failed in a way that nobody foresaw", extra=fields(account=self._desk.account))
-                self._count(call, PollResult.UNREADABLE, understood=False)
-
-    def _apply(self, call: _Call) -> None:
-        reading = self._understand(call)
-        observed = Observation(call.started_at, call.arrived_at, reading)
-        result = self._tracker.apply(call.slot, call.seq, observed, self._desk)
-        self._count(call, result, understood=not isinstance(reading, Failure))
-
-    def _understand(self, call: _Call) -> Reading:
-        response = call.response
-        if isinstance(response, NoResponse):
-            self._desk.budget.finish(call.started_at, call.arrived_at, None, None)
-            return Failure(response.result)
-        self._learn(response, call.started_at, call.arrived_at)
-        reading = read(response.code, response.body, call.message_id, self._words)
-        if isinstance(reading, StatusReport):
-            self._desk.found_at = call.arrived_at
-        return reading
-
-    def _learn(self, response: Response, started_at: float, now: float) -> None:
-        """Let the budget and the credentials know how the call went."""
-        desk, code = self._desk, response.code
-        if code < 400 and desk.budget.refused is None:
-            desk.budget.finish(started_at, now, code, None)
-            return
-        before = desk.budget.paused(now)
-        desk.budget.finish(started_at, now, code, retry_after_seconds(response.retry_after, now))
-        if code in {401, 403} and self._client.credentials.look_again():
-            desk.budget.resume()
-        after = desk.budget.paused(now)
-        if before != after:
-            reasons = ",".join(pause.value for pause in after) or "none"
-            _log.warning("the account's pauses changed", extra=fields(account=desk.account, reasons=reasons, code=code))
-
-    def _count(self, call: _Call, result: PollResult, *, understood: bool) -> None:
-        """Count a call and queue its message again; the second between two polls counts from the answer."""
-        self._desk.meter.count(result, call.started_at, call.arrived_at, understood=understood)
-        columns, slot = self._tracker.in_flight.columns, call.slot
-        if columns.seq[slot] != call.seq or columns.has(slot, ENDED):
-            return
-        columns.polled_at[slot] = call.arrived_at
-        columns.failures[slot] = 0 if understood else min(columns.failures[slot] + 1, _MOST_FAILURES)
-        self._tracker.plan.enter(slot, call.arrived_at)
+            reading = self._hearing.hear(call)
+            if self.on_answer is not None:
+                self.on_answer(self._desk.account, call.message_id, call.response, reading, call.arrived_at)
 
     def _hand_out(self, workers: asyncio.TaskGroup) -> None:
         """Hand out every turn that is due and affordable now, and see to it that the next round comes."""
@@ -143,6 +95,7 @@ class Poller:
         turn = queue.take(now, spare=queue.stretched and budget.ready_at(now, spare=True) <= now)
         if turn is not None:
             budget.start(now)
+            self._under_way += 1
         return turn
 
     def _arm(self, now: float) -> None:
@@ -182,16 +135,13 @@ class Poller:
             self._resting.append(next_turn)
             turn = await next_turn
 
-    async def _call(self, turn: Turn) -> _Call:
+    async def _call(self, turn: Turn) -> Call:
         columns, slot = self._tracker.in_flight.columns, turn.slot
         seq, message_id, started_at = columns.seq[slot], columns.ids[slot], self._clock.now()
         self._desk.meter.lags.observe(turn.lag_seconds)
         try:
             response = await self._client.get(message_id, started_at)
         except asyncio.CancelledError:
-            if columns.seq[slot] == seq:
-                # Asked, and not told: soon again, and not within a second.
-                columns.polled_at[slot] = self._clock.now()
-                columns.failures[slot] = max(1, columns.failures[slot])
+            self._hearing.lose(slot, seq, self._clock.now())
             raise
-        return _Call(slot, seq, message_id, started_at, self._clock.now(), response)
+        return Call(slot, seq, message_id, started_at, self._clock.now(), response)

@@ -110,6 +110,8 @@ def _add_own(samples: Samples, core: Core) -> None:
     samples[metrics.BUILD_INFO][__version__, core.revision, platform.python_version()] = 1.0
     samples[metrics.MAX_IN_FLIGHT][()] = float(core.admission.max_in_flight)
     samples[metrics.PARKED][()] = float(core.plan.parked)
+    samples[metrics.RELAY_REQUESTS].update({key: float(count) for key, count in core.relay.requests.items()})
+    samples[metrics.RELAY_UNTRACKED][()] = float(core.relay.untracked)
     samples[metrics.LABELS_IGNORED][()] = float(core.rules.ignored)
     samples[metrics.LABEL_OVERFLOW].update({(name,): float(count) for name, count in core.rules.overflowed.items()})
     samples[metrics.STORE_UP][()] = float(meter.problem is None)

@@ -13,9 +13,10 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from exporter.api.guards import Guard
+from exporter.api.guards import token_of
 from exporter.api.listener import start
 from exporter.api.messages import Backend
+from exporter.config import SecretError
 from exporter.config.model import Api
 from exporter.knowledge import Knowledge
 from exporter.web.addresses import parse
@@ -423,11 +424,10 @@ async def test_unknown_paths_and_methods_are_errors_of_the_same_shape() -> None:
         assert (await it.call("PUT", "/api/v1/messages"))[0] == 405
 
 
-async def test_the_guard_keeps_the_old_token_when_the_new_one_cannot_be_read(tmp_path: Path) -> None:
+def test_a_token_that_cannot_be_read_is_told_before_anything_follows_it(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("first")
-    guard = Guard(Api.model_validate({"token_file": str(token)}), "127.0.0.1")
-    missing = Api.model_validate({"token_file": str(token)})
+    api = Api.model_validate({"token_file": str(token)})
     token.unlink()
-    with pytest.raises(Exception, match="cannot be read"):
-        guard.follow(missing)
+    with pytest.raises(SecretError, match="cannot be read"):
+        token_of(api)

@@ -183,3 +183,17 @@ async def test_stopping_stores_what_there_is(tmp_path: Path) -> None:
         await lab.until(lambda: lab.shown("messages_finished") == 1)
         await lab.restart()
         assert lab.shown("messages_finished") == 1
+
+
+@in_virtual_time
+async def test_who_waits_for_a_commit_does_not_wait_for_its_group_to_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.commit._GROUP_SECONDS", 3_600.0)
+    async with Lab() as lab:
+        began = asyncio.get_running_loop().time()
+        await lab.offer("m1")
+        lab.answer("m1", "processing")
+        await lab.settle()
+        assert asyncio.get_running_loop().time() - began < 3_600
+        lab.answer("m1", "delivered")
+        await lab.until(lambda: lab.shown("messages_finished") == 1, every=60.0)
+        assert asyncio.get_running_loop().time() - began >= 3_600

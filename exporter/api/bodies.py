@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from exporter.api.errors import RefusedError
+from exporter.intake.bodies import TooLargeError, UnreadableError, plain, received
 from exporter.intake.wire import UnusableError, WireMessage, offer
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from exporter.admission import Offer
 
 LONGEST_BODY_BYTES: Final = 8 * 1024 * 1024
-_SLOWEST_SECONDS: Final = 10.0
 _LONGEST_SHOWN: Final = 200
 
 
@@ -59,15 +58,20 @@ _decode_message: Final = msgspec.json.Decoder(WireMessage).decode
 
 
 async def read(request: web.Request) -> bytes:
-    """Return the whole body, decompressed; raises RefusedError, aiohttp's 413 for a large one."""
+    """Return the whole body, decompressed; raises RefusedError."""
     if request.content_type != "application/json":
         text = "send the body as Content-Type: application/json"
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type", text)
+    encoding = request.headers.get("Content-Encoding", "")
     try:
-        async with asyncio.timeout(_SLOWEST_SECONDS):
-            return await request.read()
+        return plain(await received(request.content, LONGEST_BODY_BYTES), encoding, LONGEST_BODY_BYTES)
     except TimeoutError:
         raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, "slow", "the body took longer than 10 s") from None
+    except TooLargeError:
+        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "the body is over 8 MiB") from None
+    except UnreadableError:
+        text = "the body broke off, or is not what its Content-Encoding says"
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "body", text) from None
 
 
 def batch_in(body: bytes, first_account: str, traceparent: str | None) -> Batch:

@@ -67,8 +67,6 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except (FullError, TooManyError, StoreError) as error:
         status, code, message = next(told for kind, told in _LATER.items() if isinstance(error, kind))
         return failure(status, code, message, {"Retry-After": str(_RETRY_SECONDS)})
-    except web.HTTPRequestEntityTooLarge:
-        return failure(413, "too_large", "the body is over 8 MiB")
     except web.HTTPException as error:
         # The router's: no such path, or another method (then with the Allow header).
         headers = {name: value for name, value in error.headers.items() if name == "Allow"}

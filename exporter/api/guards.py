@@ -26,11 +26,11 @@ class Guard:
     def __init__(self, api: Api, own_host: str) -> None:
         """Take what the configuration says, and the host that is listened on; raises SecretError."""
         self._own_host = own_host.strip("[]").lower()
-        self.follow(api)
+        self.follow(api, token_of(api))
 
-    def follow(self, api: Api) -> None:
-        """Follow a new configuration; raises SecretError, and then the old one stays."""
-        self._token = None if api.token is None else SecretReader(api.token)
+    def follow(self, api: Api, token: SecretReader | None) -> None:
+        """Follow a new configuration and its token."""
+        self._token = token
         self._hosts = frozenset(host.lower() for host in api.allowed_hosts)
 
     @property
@@ -64,6 +64,11 @@ class Guard:
             return True
         name = _without_port(host)
         return name in {"localhost", self._own_host, *self._hosts} or _is_address_of(name, request)
+
+
+def token_of(api: Api) -> SecretReader | None:
+    """Return the token that a configuration asks for, None for none; raises SecretError when it cannot be read."""
+    return None if api.token is None else SecretReader(api.token)
 
 
 def _without_port(host: str) -> str:

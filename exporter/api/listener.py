@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
-from exporter.api.bodies import LONGEST_BODY_BYTES
 from exporter.api.errors import errors_as_json
 from exporter.api.guards import Guard, is_loopback
 from exporter.api.messages import Backend, Messages
@@ -55,7 +54,9 @@ async def start(
 def _application(
     backend: Callable[[], Backend | None], guard: Guard, version: str, more: Iterable[web.RouteDef]
 ) -> web.Application:
-    app = web.Application(client_max_size=LONGEST_BODY_BYTES, middlewares=[errors_as_json, guard.middleware])
+    # The relay passes bodies on as they came; the others undo the compression themselves.
+    undone = {"auto_decompress": False}
+    app = web.Application(handler_args=undone, middlewares=[errors_as_json, guard.middleware])
     messages, document = Messages(backend), description(version)
 
     async def openapi(_: web.Request) -> web.Response:

@@ -154,6 +154,7 @@ def add_messages(simulator: Simulator, folder: Path) -> None:
         polling=[{**EVERY_SECOND, "mature": "2s"}],
         labels={"campaign": {"max_values": 1}},
         objectives=[{"name": "in-10s", "within": "10s", "target": 0.9}],
+        relay={},
     )
     write_config(folder, text)
 
