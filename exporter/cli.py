@@ -28,6 +28,7 @@ exit code:
   64   a flag, an id or the file is wrong
   69   the exporter of --via cannot be reached, or refuses
   70   this program failed
+  74   the result cannot be written
   78   the configuration is wrong, or there is none
   130  interrupted by Ctrl-C, 143 by SIGTERM; what was known by then is printed all the same
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
@@ -47,13 +48,15 @@ def track(
     """
     try:
         timeout_seconds = _timeout(wish.timeout)
-        board = Board(gather(wish.ids, wish.from_file, sys.stdin.buffer))
+        # A standard input that is closed is None, and holds no ids.
+        stdin = io.BytesIO() if sys.stdin is None else sys.stdin.buffer
+        board = Board(gather(wish.ids, wish.from_file, stdin))
         if wish.via is None:
             follow = _alone(wish, load(), len(board), timeout_seconds)
         else:
             follow = _through(wish, wish.via, env, timeout_seconds)
     except UsageError as error:
-        return _complain(Exit.USAGE, error.lines)
+        return _complain(Exit.USAGE, (f"smsbat-exporter: {line}" for line in error.lines))
     except ConfigError as error:
         return _complain(Exit.CONFIG, map(str, error.problems))
     shown = progress(board, sys.stderr, env, timeout_seconds)
@@ -95,5 +98,5 @@ def _through(wish: Wish, url: str, env: Mapping[str, str], timeout_seconds: floa
 
 
 def _complain(code: Exit, lines: Iterable[str]) -> int:
-    sys.stderr.writelines(f"smsbat-exporter: {line}\n" for line in lines)
+    sys.stderr.writelines(f"{line}\n" for line in lines)
     return code

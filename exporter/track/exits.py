@@ -23,5 +23,7 @@ class Exit(enum.IntEnum):
     """The exporter of `--via` cannot be reached, or refuses."""
     SOFTWARE = 70
     """A part of this program failed; Python's own 1 would read as FAILED."""
+    UNWRITTEN = 74
+    """Standard output cannot be written to."""
     CONFIG = 78
     """The configuration is wrong, or there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Final, Protocol, TextIO
@@ -59,7 +60,7 @@ class Lines:
 
     def say(self, line: str) -> None:
         """Write a line."""
-        print(line, file=self._stream, flush=True)
+        _write(self._stream, f"{line}\n")
 
     def tick(self, elapsed_seconds: float) -> None:
         """Time alone is no news."""
@@ -88,7 +89,7 @@ class Bar:
     def say(self, line: str) -> None:
         """Write a line above the bar."""
         self.close()
-        self._stream.write(f"{line}\n")
+        _write(self._stream, f"{line}\n")
         self._draw()
 
     def tick(self, elapsed_seconds: float) -> None:
@@ -98,16 +99,14 @@ class Bar:
 
     def close(self) -> None:
         """Leave an empty line, and the cursor at its start."""
-        self._stream.write("\r" + " " * self._drawn + "\r")
-        self._stream.flush()
+        _write(self._stream, "\r" + " " * self._drawn + "\r")
         self._drawn = 0
 
     def _draw(self) -> None:
         line = self._line()[: _columns(self._stream) - 1]  # the last column would begin a new line
         padding = " " * (self._drawn - len(line))
         self._drawn = len(line)
-        self._stream.write("\r" + self._painted(line) + padding)
-        self._stream.flush()
+        _write(self._stream, "\r" + self._painted(line) + padding)
 
     def _line(self) -> str:
         board = self._board
@@ -122,6 +121,13 @@ class Bar:
         if not self._coloured:
             return line
         return (_RED if self._board.failed else _GREEN) + line[: _BAR + 2] + _PLAIN + line[_BAR + 2 :]
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write at once; the wait goes on when nobody reads this any more."""
+    with contextlib.suppress(OSError):
+        stream.write(text)
+        stream.flush()
 
 
 def _clock(seconds: float) -> str:

@@ -21,8 +21,10 @@ _log: Final = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 1.0
 _SIGNALLED: Final = 128
 
-Follow = Callable[[Board, Callable[[str], None]], Coroutine[None, None, None]]
-"""Puts every message of the board there as it ends, and tells lines about what goes wrong meanwhile.
+Tell = Callable[[str], None]
+"""Is told lines that the user must know."""
+Follow = Callable[[Board, Tell], Coroutine[None, None, None]]
+"""Puts every message of the board there as it ends, and tells what goes wrong meanwhile.
 
 Raises CannotTrackError when it cannot.
 """
@@ -43,7 +45,9 @@ async def run(board: Board, follow: Follow, progress: Progress, timeout_seconds:
         progress.close()
     if not following.cancelled() and (error := following.exception()) is not None:
         return _failed(error)
-    _print(show(board.reports))
+    if (why := _printed(show(board.reports))) is not None:
+        sys.stderr.write(f"smsbat-exporter: the result cannot be written: {why}\n")
+        return Exit.UNWRITTEN
     return _SIGNALLED + interrupted.result() if interrupted.done() else summarize(board.reports).exit
 
 
@@ -77,13 +81,15 @@ def _interruption() -> asyncio.Future[int]:
     return interrupted
 
 
-def _print(text: str) -> None:
-    """Print, to a reader who may have had enough: `head` changes nothing about the exit code."""
+def _printed(text: str) -> str | None:
+    """Print; returns why that was not possible. A reader who has had enough, such as `head`, is no trouble."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at its end goes there
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return None if isinstance(error, BrokenPipeError) else error.strerror
+    return None
 
 
 def _failed(error: BaseException) -> int:

@@ -163,7 +163,9 @@ def write_config(folder: Path, config: str) -> None:
     (folder / "config.yaml").write_text(config, "utf-8")
 
 
-async def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+async def run(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> tuple[int, str, str]:
     """Run a command of the exporter to its end; return its exit code, output and errors."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -172,9 +174,10 @@ async def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = Non
         *arguments,
         cwd=folder,
         env=environment(env or {}),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(PATIENCE_SECONDS):
-        output, errors = await process.communicate()
+        output, errors = await process.communicate(stdin)
     return process.returncode or 0, output.decode(), errors.decode()
