@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from exporter import settings
 from exporter.config import Config
 from exporter.store import FinishedRow
-from exporter.track.alone import configured, ends
+from exporter.track.alone import configured, stored_ends
 from exporter.track.problems import UsageError
 from exporter.track.report import Bounds, of_finished, of_message
 from tests.lab import Lab, account, config
@@ -74,33 +73,36 @@ def test_an_account_that_is_not_configured_is_refused() -> None:
         of_a_wait("third", accounts=[account(), account("second")])
 
 
-async def test_ends_come_as_they_are_stored_and_not_before() -> None:
+async def test_ends_come_once_they_are_stored_and_not_before() -> None:
     async with Lab() as lab:
         await lab.offer("a", "b", "c")
-        coming = ends(lab.core, "main", ["a", "b", "c"])
-        first = asyncio.ensure_future(anext(coming))
-        await lab.turn()
+        rows = stored_ends(lab.core.committer)
         lab.store.open.clear()
         lab.answer("b", "delivered")
-        await lab.turn()
-        assert not first.done()
+        lab.store.entered.clear()
+        await lab.until(lab.store.entered.is_set)
+        assert rows.empty()
         lab.store.open.set()
-        assert (await first).id == "b"
+        assert (await rows.get()).id == "b"
         lab.answer("a", "processing")
         lab.answer("c", "undeliverable")
-        lab.answer("a", "delivered")
-        assert {(await anext(coming)).id, (await anext(coming)).id} == {"a", "c"}
-        with pytest.raises(StopAsyncIteration):
-            await anext(coming)
-
-
-async def test_a_message_that_ended_before_anybody_looked_is_among_the_ends() -> None:
-    async with Lab() as lab:
-        await lab.offer("a")
+        await lab.settle()
+        assert rows.get_nowait().id == "c"
+        assert rows.empty()
         lab.answer("a", "delivered")
         await lab.settle()
-        coming = ends(lab.core, "main", ["a"])
-        assert (await anext(coming)).id == "a"
+        assert rows.get_nowait().id == "a"
+
+
+async def test_an_end_in_the_group_of_its_acceptance_comes_too() -> None:
+    async with Lab() as lab:
+        rows = stored_ends(lab.core.committer)
+        offering = lab.background(lab.offer("a"))
+        await lab.until(lambda: lab.core.in_flight.find("main", "a") is not None, every=0.0)
+        lab.core.tracker.abandon(lab.slot("a"))
+        await offering
+        await lab.settle()
+        assert rows.get_nowait().id == "a"
 
 
 async def report_after(lab: Lab, *answers: tuple[float, str], **more: Any) -> FinishedRow:  # noqa: ANN401

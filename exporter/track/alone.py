@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Final
 
 from exporter.admission import Offer
@@ -18,9 +17,10 @@ from exporter.track.problems import CannotTrackError, UsageError
 from exporter.track.report import of_finished, of_message
 
 if TYPE_CHECKING:
+    from exporter.commit import Committer
     from exporter.core import Core
     from exporter.desk import Desk
-    from exporter.store import FinishedRow, Store
+    from exporter.store import FinishedRow
     from exporter.track.board import Board
 
 _FIRST_SECONDS: Final = 1.0
@@ -29,7 +29,7 @@ _LAST_SECONDS: Final = 1.0
 """How long before the wait is over every message is asked about once more."""
 _LOOK_SECONDS: Final = 1.0
 _TROUBLES: Final = {
-    PollResult.NOT_FOUND: "does not know some of the messages (404): not visible yet, mistyped, or of another account",
+    PollResult.NOT_FOUND: "does not know some of the messages (404): not visible yet, mistyped, or another account's",
     PollResult.UNAUTHORIZED: "refuses the credentials (401 or 403); one careful call at a time",
     PollResult.RATE_LIMITED: "limits the rate (429); polling slows down",
     PollResult.CLIENT_ERROR: "answers with errors (4xx)",
@@ -80,8 +80,9 @@ async def follow(config: Config, board: Board, channel: str | None, tell: Callab
     try:
         await app.start(SystemClock())
         if app.core is not None:
+            rows = stored_ends(app.core.committer)
             await _offer(app.core, board, channel)
-            await _watch(app, app.core, board, tell)
+            await _watch(app, app.core, _note_ends(rows, board), tell)
     except SecretError as error:
         raise CannotTrackError(Exit.CONFIG, f"account {config.accounts[0].name}: the secret {error}") from None
     finally:
@@ -95,45 +96,40 @@ async def _offer(core: Core, board: Board, channel: str | None) -> None:
     await core.admission.offer([Offer(id=each, account=account, channel=channel) for each in board.open], "api")
 
 
-async def _watch(app: App, core: Core, board: Board, tell: Callable[[str], None]) -> None:
-    """Put every end on the board, and tell what goes wrong meanwhile; raises what a part of the exporter fails with."""
-    tasks = [asyncio.create_task(work) for work in (_note_ends(core, board), _look_for_trouble(core, tell))]
+async def _watch(app: App, core: Core, noting: Coroutine[None, None, None], tell: Callable[[str], None]) -> None:
+    """Note the ends, and tell what goes wrong meanwhile; raises what a part of the exporter fails with."""
+    tasks = [asyncio.create_task(work) for work in (noting, _look_for_trouble(core, tell))]
     try:
-        await asyncio.wait({*tasks, app.failed}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({*tasks, app.failed}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    if app.failed.done():
-        app.failed.result()
+    for each in done:
+        each.result()
 
 
-async def _note_ends(core: Core, board: Board) -> None:
-    async for row in ends(core, core.config.accounts[0].name, board.open):
-        board.put(of_finished(row))
+async def _note_ends(rows: asyncio.Queue[FinishedRow], board: Board) -> None:
+    while board.open_count:
+        board.put(of_finished(await rows.get()))
 
 
-async def ends(core: Core, account: str, ids: Iterable[str]) -> AsyncIterator[FinishedRow]:
-    """Yield each of these tracked messages once its end is stored; looks only after a commit."""
-    stored, waiting = asyncio.Event(), set(ids)
+def stored_ends(committer: Committer) -> asyncio.Queue[FinishedRow]:
+    """Return where the row of each message arrives that ends from now on, once it is stored."""
+    rows: asyncio.Queue[FinishedRow] = asyncio.Queue()
 
-    def look_again() -> None:
-        core.committer.changes.then.append(look_again)
-        stored.set()
+    def follow_group() -> None:
+        changes = committer.changes
 
-    look_again()
-    while waiting:
-        await stored.wait()
-        stored.clear()
-        gone = [each for each in waiting if core.in_flight.find(account, each) is None]
-        waiting.difference_update(gone)
-        for row in await core.writer.call(partial(_finished, account, gone)):
-            yield row
+        def stored() -> None:
+            follow_group()
+            for row in changes.finished:
+                rows.put_nowait(row)
 
+        changes.then.append(stored)
 
-def _finished(account: str, ids: list[str], store: Store) -> list[FinishedRow]:
-    rows = (store.finished(account, each) for each in ids)
-    return [row for row in rows if row is not None]
+    follow_group()
+    return rows
 
 
 def _note_open(core: Core, board: Board) -> None:
