@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter import __version__
+from exporter.track import flags
+from exporter.track.exits import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -17,21 +19,6 @@ if TYPE_CHECKING:
     from exporter.config import Config
 
 _COMMANDS: Final = ("serve", "check", "demo", "simulate", "track", "config-schema")
-_EX_USAGE: Final = 64
-"""Of `track`, which exits with argparse's 2 when messages are still open."""
-
-_TRACK_EXITS: Final = """\
-exit code:
-  0    every message was delivered
-  1    all have ended, and some were not delivered
-  2    some were still open at --timeout (others may have failed)
-  64   a flag, an id or the file is wrong
-  69   the exporter of --via cannot be reached, or refuses
-  70   this program failed
-  74   the result cannot be written
-  78   the configuration is wrong, or there is none
-  130  interrupted by Ctrl-C, 143 by SIGTERM; what was known by then is printed all the same
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(given)
     except SystemExit as ended:
         if given[0] == "track" and ended.code == 2:
-            return _EX_USAGE
+            return Exit.USAGE  # argparse's 2 says that messages are still open
         raise
     run: Callable[[argparse.Namespace], int] = options.run
     return run(options)
@@ -74,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     simulate = _command(commands, "simulate", _simulate, "run only the simulated API")
     _add_simulator(simulate)
     track = _command(commands, "track", _track, "wait for messages, and print what became of each")
-    _add_track(track)
+    flags.add(track)
+    _add_config(track)
     _command(commands, "config-schema", _config_schema, "print the configuration's JSON Schema")
     return parser
 
@@ -137,22 +125,6 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
         help="the same seed gives the same messages the same lives (default: %(default)s)",
     )
     _add_log(parser)
-
-
-def _add_track(parser: argparse.ArgumentParser) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = _TRACK_EXITS
-    parser.add_argument("ids", metavar="ID", nargs="*", help="the messages; -- goes before an id that begins with -")
-    parser.add_argument("--from-file", help="a file with an id a line and # comments; - is standard input")
-    parser.add_argument("--timeout", default="2m", help="how long to wait (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
-    parser.add_argument("--account", help="whose messages they are (default: the first account)")
-    parser.add_argument("--channel", help="their message type, which chooses the polling entry")
-    parser.add_argument("--via", metavar="URL", help="ask a running exporter's API listener in place of SMSBat")
-    parser.add_argument(
-        "--via-token-file", help="file with that exporter's token (default: what SMSBAT_EXPORTER_TOKEN_FILE names)"
-    )
-    _add_config(parser)
 
 
 def _add_log(parser: argparse.ArgumentParser) -> None:
@@ -249,21 +221,10 @@ def _simulate(options: argparse.Namespace) -> int:
 
 def _track(options: argparse.Namespace) -> int:
     from exporter import logs
-    from exporter.track import Wish, track
+    from exporter.track.command import track
 
     logs.setup("error", "logfmt", sys.stderr)
-    wish = Wish(
-        ids=tuple(options.ids),
-        from_file=options.from_file,
-        timeout=options.timeout,
-        as_json=options.json,
-        account=options.account,
-        channel=options.channel,
-        via=options.via,
-        token_file=options.via_token_file,
-        config_given=options.config_file is not None,
-    )
-    return track(wish, lambda: _load(options), os.environ, _run)
+    return track(flags.wish(options), lambda: _load(options), os.environ, _run)
 
 
 async def _listening(command: Coroutine[None, None, None]) -> int:

@@ -1,5 +1,1 @@
-"""Waits for messages from the shell."""
-
-from exporter.track.command import Wish, track
-
-__all__ = ["Wish", "track"]
+"""Waits for messages from the shell; imports nothing by itself, because every command's parser imports its flags."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Final
 
 from exporter.admission import Offer
 from exporter.app import App
 from exporter.clock import SystemClock
-from exporter.config import Config, Intake, SecretError
+from exporter.config import Config, Intake, SecretError, format_duration
 from exporter.message import PollResult
 from exporter.store.choice import open_store
 from exporter.track.exits import Exit
@@ -80,6 +81,8 @@ async def follow(config: Config, board: Board, channel: str | None, tell: Callab
     try:
         await app.start(SystemClock())
         if app.core is not None:
+            if hint := _too_short(config, len(board)):
+                tell(hint)
             rows = stored_ends(app.core.committer)
             await _offer(app.core, board, channel)
             await _watch(app, app.core, _note_ends(rows, board), tell)
@@ -94,6 +97,18 @@ async def follow(config: Config, board: Board, channel: str | None, tell: Callab
 async def _offer(core: Core, board: Board, channel: str | None) -> None:
     account = core.config.accounts[0].name
     await core.admission.offer([Offer(id=each, account=account, channel=channel) for each in board.open], "api")
+
+
+def _too_short(config: Config, messages: int) -> str | None:
+    """Say so when the wait is over before every message can have been asked about once."""
+    (account,), wait_seconds = config.accounts, config.polling[0].mature
+    needed_seconds = (messages - account.burst) / account.requests_per_second + _FIRST_SECONDS
+    if needed_seconds <= wait_seconds:
+        return None
+    return (
+        f"account {account.name}: {messages} messages at {account.requests_per_second:g} requests/s take"
+        f" {format_duration(math.ceil(needed_seconds))} to be asked about once: raise requests_per_second or --timeout"
+    )
 
 
 async def _watch(app: App, core: Core, noting: Coroutine[None, None, None], tell: Callable[[str], None]) -> None:

@@ -8,32 +8,17 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Final
 
-import msgspec
-
 from exporter.config import Config, ConfigError, parse_duration
 from exporter.track import telling
 from exporter.track.board import Board
 from exporter.track.exits import Exit
+from exporter.track.flags import Wish
 from exporter.track.ids import gather
 from exporter.track.problems import UsageError
 from exporter.track.progress import progress
 from exporter.track.running import Follow, run
 
 _TOKEN_FILE: Final = "SMSBAT_EXPORTER_TOKEN_FILE"  # noqa: S105  # nosec B105 - a variable's name
-
-
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line asks for, as it stands there."""
-
-    ids: tuple[str, ...]
-    from_file: str | None
-    timeout: str
-    as_json: bool
-    account: str | None
-    channel: str | None
-    via: str | None
-    token_file: str | None
-    config_given: bool
 
 
 def track(

@@ -196,10 +196,26 @@ async def test_each_kind_of_trouble_is_said_once(tmp_path: Path) -> None:
         simulator.faults.set(*faults)
         code, _, errors = await run(tmp_path, "track", "a", "b", "mistyped", FLAG, "--timeout=4s")
     assert code == 2
+    unknown = "does not know some of the messages (404): not visible yet, mistyped, or another account's"
     assert sorted(errors.splitlines()) == [
         "account main: SMSBat answers with errors (5xx)",
-        "account main: SMSBat does not know some of the messages (404): not visible yet, mistyped, or another account's",
+        f"account main: SMSBat {unknown}",
     ]
+
+
+async def test_a_wait_that_is_too_short_for_the_budget_is_said_to_be(tmp_path: Path) -> None:
+    ids = [f"m{number}" for number in range(20)]
+    async with simulated() as simulator:
+        for each in ids:
+            simulator.add(each, life=delivered_after(0))
+        write_config(tmp_path, config([account(simulator.url, requests_per_second=2, burst=10)]))
+        code, output, errors = await run(tmp_path, "track", *ids, FLAG, "--timeout=4s")
+    assert code == 2
+    assert errors.splitlines()[0] == (
+        "account main: 20 messages at 2 requests/s take 6s to be asked about once:"
+        " raise requests_per_second or --timeout"
+    )
+    assert "(accepted)" in output
 
 
 async def test_trouble_that_passes_costs_no_message(tmp_path: Path) -> None:
