@@ -18,7 +18,7 @@ from exporter.track.problems import UsageError
 from exporter.track.progress import progress
 from exporter.track.running import Follow, run
 
-_TOKEN_FILE: Final = "SMSBAT_EXPORTER_TOKEN_FILE"  # noqa: S105  # nosec B105 - a variable's name
+_TOKEN_FILE: Final = "SMSBAT_EXPORTER_TOKEN_FILE"  # noqa: S105 - a variable's name
 
 
 def track(
