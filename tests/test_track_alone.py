@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 from exporter import settings
 from exporter.config import Config
 from exporter.store import FinishedRow
-from exporter.track.alone import configured, stored_ends
+from exporter.track.alone import configured, look_for_trouble, stored_ends
 from exporter.track.problems import UsageError
 from exporter.track.report import Bounds, of_finished, of_message
 from tests.lab import Lab, account, config
+from tests.virtual_time import in_virtual_time
 
 OTP = {
     "channels": ["viber_otp"],
@@ -105,6 +107,22 @@ async def test_an_end_in_the_group_of_its_acceptance_comes_too() -> None:
         assert rows.get_nowait().id == "a"
 
 
+@in_virtual_time
+async def test_each_trouble_is_told_once_within_a_second_or_at_the_end() -> None:
+    async with Lab() as lab:
+        told: list[str] = []
+        await lab.offer("a", "b")
+        looking = lab.background(look_for_trouble(lab.core, told.append))
+        lab.fail("a", 401)
+        lab.fail("b", 401)
+        await lab.wait(2.5)
+        assert told == ["account main: SMSBat refuses the credentials (401 or 403); one careful call at a time"]
+        lab.fail("a", 503)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+    assert told[1:] == ["account main: SMSBat answers with errors (5xx)"]
+
+
 async def report_after(lab: Lab, *answers: tuple[float, str], **more: Any) -> FinishedRow:  # noqa: ANN401
     await lab.offer("a", channel="viber_otp")
     for seconds, status in answers:
@@ -133,6 +151,7 @@ async def test_a_delivery_before_the_first_answer_has_no_time() -> None:
     async with Lab() as lab:
         report = of_finished(await report_after(lab, (1.0, "delivered")))
     assert (report.delivered, report.time_to_delivery) == (True, None)
+    assert (report.cost, report.currency) == (None, None)
 
 
 async def test_a_failure_has_no_time_to_delivery_and_no_way_of_it() -> None:

@@ -113,7 +113,7 @@ def _too_short(config: Config, messages: int) -> str | None:
 
 async def _watch(app: App, core: Core, noting: Coroutine[None, None, None], tell: Callable[[str], None]) -> None:
     """Note the ends, and tell what goes wrong meanwhile; raises what a part of the exporter fails with."""
-    tasks = [asyncio.create_task(work) for work in (noting, _look_for_trouble(core, tell))]
+    tasks = [asyncio.create_task(work) for work in (noting, look_for_trouble(core, tell))]
     try:
         done, _ = await asyncio.wait({*tasks, app.failed}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -155,7 +155,7 @@ def _note_open(core: Core, board: Board) -> None:
             board.put(of_message(core.in_flight.get(slot)))
 
 
-async def _look_for_trouble(core: Core, tell: Callable[[str], None]) -> None:
+async def look_for_trouble(core: Core, tell: Callable[[str], None]) -> None:
     """Tell each kind of trouble once, as it comes up."""
     told: set[PollResult] = set()
     (desk,) = core.desks.values()
