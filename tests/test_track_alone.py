@@ -10,10 +10,11 @@ import pytest
 
 from exporter import settings
 from exporter.config import Config
+from exporter.knowledge import Bounds
 from exporter.store import FinishedRow
 from exporter.track.alone import configured, look_for_trouble, stored_ends
 from exporter.track.problems import UsageError
-from exporter.track.report import Bounds, of_finished, of_message
+from exporter.track.report import of_finished, of_message
 from tests.lab import Lab, account, config
 from tests.virtual_time import in_virtual_time
 

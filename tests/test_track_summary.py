@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
+from exporter.knowledge import Bounds
 from exporter.track.exits import Exit
-from exporter.track.report import Bounds, Report
+from exporter.track.report import Report
 from exporter.track.summary import summarize
 
 

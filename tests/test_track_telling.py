@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
+from exporter.knowledge import Bounds
 from exporter.track import telling
-from exporter.track.report import Bounds, Report
+from exporter.track.report import Report
 
 DELIVERED = Report(
     message_id="abc123def456",

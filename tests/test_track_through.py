@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from exporter.knowledge import Bounds
 from exporter.track import through
 from exporter.track.board import Board
 from exporter.track.calling import Calls, check_url, read_token, shown
 from exporter.track.exits import Exit
 from exporter.track.problems import CannotTrackError, UsageError
-from exporter.track.report import Bounds
 from tests.api_listener import ApiListener, error, listening
 
 LONG_SECONDS = 600.0

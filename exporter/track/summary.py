@@ -9,8 +9,9 @@ from decimal import Decimal
 
 import msgspec
 
+from exporter.knowledge import Bounds
 from exporter.track.exits import Exit
-from exporter.track.report import Bounds, Report
+from exporter.track.report import Report
 
 
 class Times(msgspec.Struct, frozen=True):

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from exporter.track.report import Bounds, Report
+from exporter.knowledge import Bounds
+from exporter.track.report import Report
 from exporter.track.summary import Summary, summarize
 
 _HEAD: Final = ("id", "outcome", "time", "cost", "fallback")

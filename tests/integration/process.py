@@ -74,7 +74,15 @@ class Exporter:
 
     async def url(self) -> str:
         """Return where its web listener is, once it listens."""
-        return (await self.logged("msg=listening")).rpartition("url=")[2]
+        return await self._listening("url")
+
+    async def api_url(self) -> str:
+        """Return where its API listener is, once it listens."""
+        return await self._listening("api")
+
+    async def _listening(self, name: str) -> str:
+        found = dict(word.partition("=")[::2] for word in (await self.logged("msg=listening")).split())
+        return found[name]
 
     async def ready(self) -> str:
         """Wait until it polls; return where its web listener is."""

@@ -20,8 +20,8 @@ import pytest
 
 from exporter.simulator import Fault, FaultKind, Life, Simulator
 from tests.api_listener import listening
-from tests.integration.configs import KEY, account, config
-from tests.integration.process import PATIENCE_SECONDS, environment, run, write_config
+from tests.integration.configs import KEY, account, config, message
+from tests.integration.process import PATIENCE_SECONDS, environment, run, serving, write_config
 from tests.integration.simulated import ENDLESS, caller, delivered_after, simulated
 
 TOKEN: Final = "token-7d1e"
@@ -333,6 +333,34 @@ async def test_through_a_running_exporter_the_send_times_are_its_own(tmp_path: P
     assert again == 0
     assert json.loads(document)["messages"] == [listener.known["a"]]
     assert TOKEN not in output + errors + document
+
+
+async def test_serve_and_track_understand_each_other(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    async with simulated() as simulator:
+        for name, life in {"a": delivered_after(0), "b": UNDELIVERABLE, "c": ENDLESS, "d": delivered_after(2)}.items():
+            simulator.add(name, life=life)
+        write_config(tmp_path, config([account(simulator.url)], [message("a")], api={"token_file": "token"}))
+        async with serving(tmp_path) as exporter:
+            await exporter.shows(lambda scrape: scrape.sum("smsbat_messages_finished_total", outcome="delivered") == 1)
+            via = f"--via={await exporter.api_url()}"
+            flags = (via, "--via-token-file=token")
+            delivered = await run(tmp_path, "track", "a", "d", *flags, "--channel=sms", "--json")
+            mixed = await run(tmp_path, "track", "a", "b", "c", *flags, "--timeout=4s")
+            nobodys = await run(tmp_path, "track", "a", *flags, "--account=third")
+            secretly = await run(tmp_path, "track", "a", via)
+            assert await exporter.stop() == 0
+    a, d = json.loads(delivered[1])["messages"]
+    assert (delivered[0], a["outcome"], a["channel"], a["cost"]) == (0, "delivered", "sms", 0.05)
+    assert (d["outcome"], d["channel"]) == ("delivered", "sms")
+    assert 0 <= d["timeToDelivery"]["lowerBound"] < d["timeToDelivery"]["upperBound"]
+    assert (mixed[0], mixed[2].splitlines()[0][:2]) == (2, "a:")
+    assert "messages       3: 1 delivered, 1 failed, 1 open" in mixed[1]
+    assert "c   open (processing)" in mixed[1]
+    assert nobodys[:2] == (69, "")
+    assert nobodys[2].endswith("no such account is configured\n")
+    assert (secretly[:2], "answers 401: send the token" in secretly[2]) == ((69, ""), True)
+    assert TOKEN not in exporter.log + secretly[2]
 
 
 async def test_through_a_running_exporter_open_ones_exit_with_2(tmp_path: Path) -> None:
