@@ -1,4 +1,4 @@
-"""Flags to a command: `serve`, `check`, `demo`, `simulate` and `config-schema`."""
+"""Flags to a command: `serve`, `check`, `demo`, `simulate`, `track` and `config-schema`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter import __version__
+from exporter.track import flags
+from exporter.track.exits import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from exporter.config import Config
 
-_COMMANDS: Final = ("serve", "check", "demo", "simulate", "config-schema")
+_COMMANDS: Final = ("serve", "check", "demo", "simulate", "track", "config-schema")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the process's exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(_with_command(given))
+    given = _with_command(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        options = _parser().parse_args(given)
+    except SystemExit as ended:
+        if given[0] == "track" and ended.code == 2:
+            return Exit.USAGE  # argparse's 2 says that messages are still open
+        raise
     run: Callable[[argparse.Namespace], int] = options.run
     return run(options)
 
@@ -53,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(log_level="error")  # it makes things go wrong on purpose, and says by itself how it goes
     simulate = _command(commands, "simulate", _simulate, "run only the simulated API")
     _add_simulator(simulate)
+    track = _command(commands, "track", _track, "wait for messages, and print what became of each")
+    flags.add(track)
+    _add_config(track)
     _command(commands, "config-schema", _config_schema, "print the configuration's JSON Schema")
     return parser
 
@@ -214,6 +224,14 @@ def _simulate(options: argparse.Namespace) -> int:
 
     logs.setup(options.log_level, options.log_format, sys.stderr)
     return _run(_listening(simulate(options.simulator_address, options.seed, options.profile, say=_say)))
+
+
+def _track(options: argparse.Namespace) -> int:
+    from exporter import logs
+    from exporter.track.command import track
+
+    logs.setup("error", "logfmt", sys.stderr)
+    return track(flags.wish(options), lambda: _load(options), os.environ, _run)
 
 
 async def _listening(command: Coroutine[None, None, None]) -> int:

@@ -74,7 +74,15 @@ class Exporter:
 
     async def url(self) -> str:
         """Return where its web listener is, once it listens."""
-        return (await self.logged("msg=listening")).rpartition("url=")[2]
+        return await self._listening("url")
+
+    async def api_url(self) -> str:
+        """Return where its API listener is, once it listens."""
+        return await self._listening("api")
+
+    async def _listening(self, name: str) -> str:
+        found = dict(word.partition("=")[::2] for word in (await self.logged("msg=listening")).split())
+        return found[name]
 
     async def ready(self) -> str:
         """Wait until it polls; return where its web listener is."""
@@ -164,7 +172,9 @@ def write_config(folder: Path, config: str) -> None:
     (folder / "config.yaml").write_text(config, "utf-8")
 
 
-async def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+async def run(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b""
+) -> tuple[int, str, str]:
     """Run a command of the exporter to its end; return its exit code, output and errors."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -173,9 +183,10 @@ async def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = Non
         *arguments,
         cwd=folder,
         env=environment(env or {}),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(PATIENCE_SECONDS):
-        output, errors = await process.communicate()
+        output, errors = await process.communicate(stdin)
     return process.returncode or 0, output.decode(), errors.decode()
