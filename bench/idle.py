@@ -31,9 +31,9 @@ def _exporter(port: int, folder: str) -> subprocess.Popen[str]:
     text = _EXAMPLE.read_text().replace("path: smsbat-exporter.db", f"path: {folder}/state.db")
     config = Path(folder) / "config.yaml"
     config.write_text(text)
-    address = f"127.0.0.1:{port}"
+    listening = (f"--web.listen-address=127.0.0.1:{port}", "--api.listen-address=127.0.0.1:0")
     return subprocess.Popen(  # noqa: S603 (itself)
-        [sys.executable, "-m", "exporter", "serve", f"--config.file={config}", f"--web.listen-address={address}"],
+        [sys.executable, "-m", "exporter", "serve", f"--config.file={config}", *listening],
         env=os.environ | {"SMSBAT_API_KEY": "x"},
         stderr=subprocess.DEVNULL,
         text=True,

@@ -6,14 +6,20 @@ import asyncio
 import gc
 import logging
 import signal
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from exporter import __version__, settings, view
+from exporter.api import listener as api
+from exporter.api.messages import Backend
 from exporter.config import Config, ConfigError, SecretError
 from exporter.core import Core
 from exporter.crew import Crew
 from exporter.intake.files import Files
 from exporter.intake.listed import Listed
+from exporter.knowledge import Knowledge
 from exporter.logs import fields
 from exporter.metrics import Snapshot
 from exporter.store import Store, StoreError
@@ -25,11 +31,14 @@ from exporter.window import Windows
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from exporter.api.guards import Guard
+    from exporter.api.listener import ApiServer
     from exporter.client import Client
     from exporter.clock import Clock
     from exporter.config import StoreConfig
     from exporter.web.addresses import Address
     from exporter.web.server import Server
+    from exporter.web.status import StatusPage
 
 _log: Final = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 1.0
@@ -53,6 +62,8 @@ class App:
         self._open_store = open_store
         self._crew: Crew | None = None
         self._listed: Listed | None = None
+        self._backend: Backend | None = None
+        self._guard: Guard | None = None
         self._files: Files | None = None
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -87,6 +98,7 @@ class App:
         crew = Crew(core, self._watch)
         crew.start(crew.clients(self._config), self._config)
         self._crew = crew
+        self._backend = self._backend_of(core)
         if idle := settings.without_effect(self._config):
             _log.warning("settings of features that this version does not have", extra=fields(settings=", ".join(idle)))
         series = sum(len(family.samples) for family in view.snapshot(core, clock.now()).collect())
@@ -113,6 +125,22 @@ class App:
         await asyncio.gather(committing, *others, return_exceptions=True)
         if done:
             await core.writer.close()
+
+    def _backend_of(self, core: Core) -> Backend:
+        """Return what the API listener needs."""
+        return Backend(
+            accounts=core.account_names,
+            admission=core.admission,
+            tracker=core.tracker,
+            committer=core.committer,
+            knowledge=Knowledge(core.tracker, core.writer, core.account_names),
+        )
+
+    async def start_api(self, address: Address) -> ApiServer:
+        """Answer the application beside the exporter from now on; raises ListenError, SecretError."""
+        server = await api.start(lambda: self._backend, self._config.api, address, __version__)
+        self._guard = server.guard
+        return server
 
     @property
     def ready(self) -> bool:
@@ -143,6 +171,8 @@ class App:
                 config = await asyncio.to_thread(self._load_config)
                 errors = _unchangeable(self._config, config)
                 clients = {} if errors else crew.clients(config)
+                if self._guard is not None and not errors:
+                    self._guard.follow(config.api)
             except ConfigError as error:
                 errors = [str(problem) for problem in error.problems]
             except SecretError as error:
@@ -227,26 +257,35 @@ def collect_seldom() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def serve(app: App, clock: Clock, address: Address, *, lifecycle_enabled: bool) -> None:
+class Addresses(msgspec.Struct, frozen=True, kw_only=True):
+    """Where each listener listens."""
+
+    web: Address
+    api: Address
+
+
+async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabled: bool) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP reloads.
 
     Raises ListenError, StoreError or SecretError when it cannot start, and what a part of it fails with.
     """
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     loop.set_exception_handler(_log_unforeseen)
-    server = await start_web(app, address, lifecycle_enabled=lifecycle_enabled)
-    reloads: set[asyncio.Task[list[str]]] = set()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
-    _log.info("listening", extra=fields(url=server.url))
-    try:
+    async with AsyncExitStack() as listening:
+        # Scrapes are answered until the last commit is shown.
+        server = await start_web(app, addresses.web, lifecycle_enabled=lifecycle_enabled)
+        listening.push_async_callback(server.close)
+        listening.push_async_callback(app.stop)
+        api_server = await app.start_api(addresses.api)
+        listening.push_async_callback(api_server.close)
+        reloads: set[asyncio.Task[list[str]]] = set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
+        _log.info("listening", extra=fields(url=server.url, api=api_server.url))
         await _until(stopping, app.start(clock))
         await _until(stopping, app.failed)
         _log.info("stopping")
-    finally:
-        await app.stop()
-        await server.close()
     _log.info("stopped")
 
 
@@ -274,6 +313,13 @@ async def start_web(app: App, address: Address, *, lifecycle_enabled: bool) -> S
         is_ready=lambda: app.ready,
         reload=app.reload,
         lifecycle_enabled=lifecycle_enabled,
-        version=__version__,
+        status=lambda: _status(app),
     )
     return await listener.start(front, address)
+
+
+async def _status(app: App) -> StatusPage:
+    """Return what the status page shows now."""
+    from exporter import overview  # noqa: PLC0415 (only visitors need it)
+
+    return await overview.status_page(app.core, app.problems(), is_ready=app.ready)

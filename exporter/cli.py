@@ -84,12 +84,17 @@ def _add_listener(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow reload by POST /-/reload"
     )
-    for listener in ("api", "webhook"):
-        parser.add_argument(
-            f"--{listener}.listen-address",
-            dest=f"{listener}_address",
-            help=f"taken so that unit files can be shared with later versions; this one has no {listener} listener",
-        )
+    parser.add_argument(
+        "--api.listen-address",
+        dest="api_address",
+        default="127.0.0.1:10768",
+        help="address of the API for the application beside it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--webhook.listen-address",
+        dest="webhook_address",
+        help="taken so that unit files can be shared with later versions; this one has no webhook listener",
+    )
     _add_log(parser)
 
 
@@ -160,7 +165,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 async def _serving(options: argparse.Namespace, config: Config) -> int:
-    from exporter.app import App, serve
+    from exporter.app import Addresses, App, serve
     from exporter.clock import SystemClock
     from exporter.config import SecretError
     from exporter.store import StoreError
@@ -170,8 +175,8 @@ async def _serving(options: argparse.Namespace, config: Config) -> int:
 
     app = App(config, lambda: _load(options), open_store)
     try:
-        address = parse(options.web_address)
-        await serve(app, SystemClock(), address, lifecycle_enabled=options.lifecycle)
+        addresses = Addresses(web=parse(options.web_address), api=parse(options.api_address))
+        await serve(app, SystemClock(), addresses, lifecycle_enabled=options.lifecycle)
     except (AddressError, ListenError, SecretError, StoreError) as error:
         return _complain(f"smsbat-exporter: {error}")
     return 0
@@ -198,7 +203,9 @@ def _demo(options: argparse.Namespace) -> int:
     from exporter.demo import demo
 
     logs.setup(options.log_level, options.log_format, sys.stderr)
-    return _run(_listening(demo(options.web_address, lifecycle_enabled=options.lifecycle, say=_say)))
+    return _run(
+        _listening(demo(options.web_address, options.api_address, lifecycle_enabled=options.lifecycle, say=_say))
+    )
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -19,7 +19,11 @@ MATURED: Final = 1
 LISTED: Final = 2
 """The message stands in the configuration's `messages`."""
 ENDED: Final = 4
-"""The message ended, or the slot is free; the other two are what the store keeps, so their numbers never change."""
+"""The message ended, or the slot is free."""
+WAITED: Final = 8
+"""Somebody waits for the end of the message."""
+STORED: Final = MATURED | LISTED
+"""The flags that the store keeps; their numbers never change."""
 
 
 class Columns:

@@ -74,6 +74,10 @@ class Core:
         """The accounts at work, by name."""
         return self.plan.rules.desks
 
+    def account_names(self) -> tuple[str, ...]:
+        """Return the names of the accounts, in the order of the configuration."""
+        return tuple(account.name for account in self.config.accounts)
+
     def _counting(self, config: Config) -> Counting:
         return Counting(
             self.rules,

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from exporter.columns import FREE, Columns
+import msgspec
+
+from exporter.columns import FREE, WAITED, Columns
 from exporter.schedule import Pace, fair_shares, gap
 from exporter.wheel import Wheel
 
@@ -34,11 +36,25 @@ class Lane:
     its gap, so that all gaps grow by one factor and the polls follow each other as fast as the share allows.
     """
 
-    __slots__ = ("_due_at", "_near", "_near_second", "_next", "_now", "_wheel", "demand", "pace", "served_at", "share")
+    __slots__ = (
+        "_due_at",
+        "_near",
+        "_near_second",
+        "_next",
+        "_now",
+        "_wheel",
+        "demand",
+        "hurried",
+        "pace",
+        "served_at",
+        "share",
+    )
 
     def __init__(self, pace: Pace, due_at: array[float]) -> None:
         """Start empty; `due_at` is the column that says which entries still hold."""
         self.pace = pace
+        self.hurried = msgspec.structs.replace(pace, backoff=1.0)
+        """How a message is polled while somebody waits for its end."""
         self.demand = 0
         self.share = math.inf
         self.served_at = 0.0
@@ -131,6 +147,13 @@ class DueQueue:
         # A retry too waits by the lane's own time: by the real one it would come after all that the lane is behind.
         lane.enter(slot, due_at, due_at - now if self._columns.failures[slot] else gap_seconds, now)
 
+    def hurry(self, slot: int, lane: Lane, due_at: float, now: float) -> None:
+        """Queue a message that waits already for `due_at`, unless its turn comes sooner where it is."""
+        before = self._columns.due_at[slot]
+        self.enter(slot, lane, due_at, now)
+        if before < self._columns.due_at[slot]:
+            lane.put(slot, before)
+
     def leave(self, slot: int, lane: Lane) -> None:
         """Forget a message."""
         self._ask(slot, lane, 0)
@@ -142,8 +165,12 @@ class DueQueue:
 
     def _gap(self, slot: int, lane: Lane) -> float:
         """Return the gap of rule 1 that the message is in."""
-        polled_at = self._columns.polled_at[slot]
-        return gap(lane.pace, polled_at - self._columns.sent_at[slot]) if polled_at else lane.pace.first
+        polled_at, pace = self._columns.polled_at[slot], self.pace(slot, lane)
+        return gap(pace, polled_at - self._columns.sent_at[slot]) if polled_at else pace.first
+
+    def pace(self, slot: int, lane: Lane) -> Pace:
+        """Return how a message is polled now."""
+        return lane.hurried if self._columns.flags[slot] & WAITED else lane.pace
 
     def share(self, budget_per_second: float, now: float) -> None:
         """Share the budget among the lanes, at most ten times a second."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from exporter.columns import Columns
+from exporter.columns import WAITED, Columns
 from exporter.desk import Desk
 from exporter.due import Lane
 from exporter.in_flight import InFlight
@@ -108,12 +108,22 @@ class Plan:
         columns = self._columns
         sent_at, polled_at = columns.sent_at[slot], columns.polled_at[slot]
         aim, deadline_at = desk.budget.answers.aim_seconds, self.rules.deadline_at(slot)
+        pace = desk.queue.pace(slot, lane)
         if columns.failures[slot]:
             due_at = retry_due(polled_at, columns.failures[slot], self._random.random())
             return due_at if polled_at >= deadline_at else max(min(due_at, deadline_at), polled_at + 1.0)
         if not polled_at:
-            return min(first_due(lane.pace, sent_at, aim), deadline_at)
-        return next_due(lane.pace, sent_at, polled_at, aim, deadline_at)
+            return min(first_due(pace, sent_at, aim), deadline_at)
+        return next_due(pace, sent_at, polled_at, aim, deadline_at)
+
+    def hurry(self, slot: int, now: float) -> None:
+        """Poll a message more often while somebody waits for its end."""
+        columns, place = self._columns, self.rules.place(slot)
+        columns.mark(slot, WAITED)
+        if place is not None and columns.due_at[slot] >= 0.0:
+            desk, lane = place
+            desk.queue.hurry(slot, lane, max(self._due_at(slot, desk, lane), now), now)
+            desk.wake()
 
     def leave(self, slot: int) -> None:
         """Forget a message that is in flight no more."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from exporter.columns import LISTED, MATURED, Columns
+from exporter.columns import LISTED, MATURED, STORED, Columns
 from exporter.in_flight import Cohort, Cohorts, InFlight
 from exporter.lifecycle import via
 from exporter.message import Ending, Labels, Message, StatusReport
@@ -79,7 +79,7 @@ def progress_row(columns: Columns, slot: int) -> ProgressRow:
         columns.in_flight_at[slot],
         columns.answered_at[slot],
         columns.other_at[slot],
-        columns.flags[slot] & (MATURED | LISTED),
+        columns.flags[slot] & STORED,
         columns.polls[slot],
     )
 

@@ -85,7 +85,6 @@ def _pace(config: Config, entry: PollingEntry, channels: frozenset[str] | None, 
 def without_effect(config: Config) -> list[str]:
     """Name the settings given for features that this version does not have."""
     given = {
-        "api": config.api.token is not None or bool(config.api.allowed_hosts),
         "relay": config.relay is not None,
         "tracing.enabled": config.tracing.enabled,
         "accounts.webhook_token": any(account.webhook_token is not None for account in config.accounts),

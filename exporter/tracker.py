@@ -8,7 +8,7 @@ from typing import Final
 from exporter import catalogue as metrics
 from exporter.aging import Aging
 from exporter.clock import Clock
-from exporter.columns import ENDED, FREE, MATURED, UNPLACED, UNSTORED
+from exporter.columns import ENDED, FREE, MATURED, UNPLACED, UNSTORED, WAITED
 from exporter.commit import Committer
 from exporter.counting import Counting
 from exporter.desk import Desk
@@ -29,6 +29,7 @@ from exporter.message import (
 )
 from exporter.plan import Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
+from exporter.waiting import Waiters
 
 _log: Final = logging.getLogger(__name__)
 _ASKED_WITHIN_SECONDS: Final = 600.0
@@ -43,6 +44,7 @@ class Tracker:
         self.plan = plan
         self.counting = counting
         self.aging = Aging(in_flight, plan.rules)
+        self.waiters = Waiters()
         self._committer = committer
         self._clock = clock
         self._started_at = clock.now()
@@ -131,7 +133,26 @@ class Tracker:
             word = "abandoned" if outcome is None else outcome.value
             _log.debug("a message ended", extra=fields(id=self.in_flight.columns.ids[slot], outcome=word))
         self.aging.leave(slot)
+        key = (self.in_flight.cohort(slot).account, self.in_flight.columns.ids[slot])
         self.in_flight.remove(slot)
+        self.waiters.wake(key)
+
+    async def wait(self, account: str, message_id: str, seconds: float) -> bool:
+        """Wait until a message in flight has ended and that is stored, at most so long; it is polled more often.
+
+        Returns whether it ended. Raises TooManyError.
+        """
+        key, slot = (account, message_id), self.in_flight.find(account, message_id)
+        if slot is None:
+            return True
+        if not self.waiters.waits(key) and not self.in_flight.columns.has(slot, ENDED):
+            self.plan.hurry(slot, self._clock.now())
+        try:
+            return await self.waiters.wait(key, seconds)
+        finally:
+            slot = self.in_flight.find(account, message_id)
+            if slot is not None and not self.waiters.waits(key):
+                self.in_flight.columns.mark(slot, WAITED, on=False)
 
     def tick(self, now: float) -> None:
         """Do what time alone does to messages."""

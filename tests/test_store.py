@@ -78,6 +78,7 @@ def test_a_new_store_is_empty(store: Store) -> None:
     assert list(store.windows()) == []
     assert store.remembered([("main", "a")]) == set()
     assert store.finished("main", "a") is None
+    assert store.latest_finished(5) == []
     assert store.forget(1e12, 10) == 0
 
 
@@ -248,6 +249,19 @@ def test_a_message_that_ended_again_is_no_longer_the_oldest(store: Store) -> Non
     assert store.remembered([("main", "a"), ("main", "b")]) == {("main", "a")}
 
 
+def test_the_latest_finished_come_first_and_are_no_more_than_asked(store: Store) -> None:
+    rows = {name: finished_row(name, at) for at, name in enumerate("abcd")}
+    store.commit(Batch(finished=[rows["a"], rows["b"]]))
+    store.commit(Batch(finished=[rows["c"], rows["d"]._replace(account="other")]))
+    store.commit(Batch(finished=[rows["a"]]))
+    store.relist([("main", "b")])
+    latest = [rows["a"], rows["d"]._replace(account="other"), rows["c"], rows["b"]._replace(listed=1)]
+    assert store.latest_finished(9) == latest
+    assert store.latest_finished(2) == latest[:2]
+    store.forget(9.0, 1)
+    assert store.latest_finished(9) == [latest[0], latest[1], latest[3]]
+
+
 def test_listed_messages_are_not_forgotten_until_they_are_unlisted(store: Store) -> None:
     store.commit(Batch(finished=[finished_row(name, listed=int(name not in "ce")) for name in "abcde"]))
     assert [store.forget(9.0, 1) for _ in range(3)] == [1, 1, 0]
@@ -346,4 +360,5 @@ def everything(store: Store) -> tuple[object, ...]:
     keys = list(itertools.product(["main", "other"], "abcdefgh"))
     finished = [store.finished(*key) for key in keys]
     totals, windows = sorted(store.totals()), sorted(store.windows())
-    return in_flight(store, 3), store.last_seq(), totals, windows, store.positions(), finished
+    latest = store.latest_finished(5)
+    return in_flight(store, 3), store.last_seq(), totals, windows, store.positions(), finished, latest

@@ -320,6 +320,7 @@ def read_all(path: Path) -> None:
         list(store.in_flight(1000))
         store.totals()
         store.windows()
+        store.positions()
         store.last_seq()
         store.remembered([("main", f"0-{n}") for n in range(700)])
         for n in range(700):

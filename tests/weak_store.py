@@ -19,8 +19,12 @@ class WeakStore:
         """So many commits fail before they change anything."""
         self.fails_late = 0
         """So many commits fail after they have become durable."""
+        self.fails_reading = False
+        """Looking messages up fails."""
         self.open = threading.Event()
         """Commits wait while it is cleared."""
+        self.unreadable = False
+        """The latest finished messages cannot be read."""
         self.open.set()
         self.entered = threading.Event()
         """Set when a commit begins."""
@@ -59,10 +63,17 @@ class WeakStore:
         return self._store.positions()
 
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        if self.fails_reading:
+            raise StoreError("the disk is gone")
         return self._store.remembered(keys)
 
     def finished(self, account: str, message_id: str) -> FinishedRow | None:
         return self._store.finished(account, message_id)
+
+    def latest_finished(self, limit: int) -> list[FinishedRow]:
+        if self.unreadable:
+            raise StoreError("the disk is gone")
+        return self._store.latest_finished(limit)
 
     def relist(self, listed: Collection[tuple[str, str]]) -> None:
         self._store.relist(listed)

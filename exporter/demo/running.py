@@ -26,10 +26,10 @@ _FIRST_LINE_SECONDS: Final = 5.0
 _LINE_SECONDS: Final = 10.0
 
 
-async def demo(web_address: str, *, lifecycle_enabled: bool, say: Callable[[str], None]) -> None:
+async def demo(web_address: str, api_address: str, *, lifecycle_enabled: bool, say: Callable[[str], None]) -> None:
     """Run until Ctrl-C or SIGTERM; raises AddressError or ListenError when it cannot start."""
     stopping, clock = stop_signal(), SystemClock()
-    address = parse(web_address)
+    address, api_parsed = parse(web_address), parse(api_address)
     async with AsyncExitStack() as opened:
         urls: dict[str, str] = {}
         for name, simulator in setting.simulators(clock).items():
@@ -39,8 +39,10 @@ async def demo(web_address: str, *, lifecycle_enabled: bool, say: Callable[[str]
         server = await start_web(app, address, lifecycle_enabled=lifecycle_enabled)
         opened.push_async_callback(server.close)
         opened.push_async_callback(app.stop)
+        api = await app.start_api(api_parsed)
+        opened.push_async_callback(api.close)
         await app.start(clock)
-        say(telling.introduction(server.url, urls))
+        say(telling.introduction(server.url, api.url, urls))
         if app.core is not None:
             await _flow(app, app.core, urls, say, stopping)
         say("Stopping.")

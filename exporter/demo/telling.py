@@ -22,7 +22,8 @@ The exporter, polling a simulated SMSBat API about a steady flow of messages. It
 
   metrics      {url}/metrics
   health       {url}/-/healthy
-  first page   {url}/
+  status page  {url}/
+  API          {api_url}/api/v1/messages
 {apis}
 
 Watch, with curl -s {url}/metrics | grep NAME:
@@ -68,10 +69,11 @@ _TIMEOUT: Final = Outcome.TIMEOUT.value
 _NOT_FOUND: Final = Outcome.NOT_FOUND.value
 
 
-def introduction(url: str, apis: Mapping[str, str]) -> str:
+def introduction(url: str, api_url: str, apis: Mapping[str, str]) -> str:
     """Return what runs, where to look, what moves, what does not, and how to stop it."""
     return _INTRODUCTION.format(
         url=url,
+        api_url=api_url,
         apis="\n".join(
             f"  SMSBat API   {api} (simulated, account {name}; /_control/ledger has the truth)"
             for name, api in apis.items()

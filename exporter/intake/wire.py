@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from exporter.admission import Offer
 from exporter.config.timestamps import parse_timestamp
+from exporter.message import MESSAGE_ID
 
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+MessageId = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": f"^{MESSAGE_ID.pattern}$"})]
+"""Only described here: admission checks it, so that one error stands for every way in."""
+Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
 class UnusableError(ValueError):
@@ -20,15 +25,15 @@ class UnusableError(ValueError):
 class WireMessage(msgspec.Struct, frozen=True):
     """A message of `POST /api/v1/messages`, or a line of a file (contract section 4); what else is there is ignored."""
 
-    messageId: str
+    messageId: MessageId
     account: str | None = None
     """None: the first account."""
     channel: str | None = None
-    sentAt: str | None = None
+    sentAt: Time | None = None
     """RFC 3339, with its offset; None: now."""
     ttl: float | None = None
     """Seconds."""
-    labels: dict[str, str] = {}
+    labels: dict[str, str] | None = None
     traceparent: str | None = None
 
 
@@ -40,7 +45,7 @@ def offer(wire: WireMessage, first_account: str) -> Offer:
         channel=wire.channel,
         sent_at=None if wire.sentAt is None else _sent_at(wire.sentAt),
         ttl=wire.ttl,
-        labels=wire.labels,
+        labels=wire.labels or {},
         traceparent=valid_traceparent(wire.traceparent),
     )
 
@@ -53,5 +58,5 @@ def valid_traceparent(text: str | None) -> str | None:
 def _sent_at(text: str) -> float:
     try:
         return parse_timestamp(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UnusableError(f"sentAt {error}") from None

@@ -143,6 +143,10 @@ class Store(Protocol):
         """Return one remembered message."""
         ...
 
+    def latest_finished(self, limit: int) -> list[FinishedRow]:
+        """Return at most `limit` remembered messages, the one that ended last first."""
+        ...
+
     def commit(self, batch: Batch) -> None:
         """Store the batch durably, or raise StoreError and store none of it; safe to repeat after a failure."""
         ...

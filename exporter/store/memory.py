@@ -58,6 +58,10 @@ class MemoryStore:
         """Return one remembered message."""
         return self._finished.get((account, message_id))
 
+    def latest_finished(self, limit: int) -> list[FinishedRow]:
+        """Return at most `limit` remembered messages, the one that ended last first."""
+        return list(islice(reversed(self._finished.values()), limit))
+
     def commit(self, batch: Batch) -> None:
         """Take the batch over."""
         self._put_in_flight(batch)

@@ -69,6 +69,10 @@ class SqliteStore:
         rows = self._database.read(sql.FINISHED, (account, message_id))
         return FinishedRow._make(rows[0]) if rows else None
 
+    def latest_finished(self, limit: int) -> list[FinishedRow]:
+        """Return at most `limit` remembered messages, the one that ended last first."""
+        return list(map(FinishedRow._make, self._database.read(sql.LATEST_FINISHED, (limit,))))
+
     def commit(self, batch: Batch) -> None:
         """Store the batch durably, or raise StoreError and store none of it.
 

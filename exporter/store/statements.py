@@ -80,6 +80,7 @@ TOTALS: Final = "SELECT metric, labels, value, touched_at FROM totals"
 POSITIONS: Final = "SELECT key, text FROM positions"
 WINDOWS: Final = "SELECT metric, labels, slice_at, value FROM windows"
 FINISHED: Final = "SELECT account, id, finished_at, listed, body FROM finished WHERE account = ? AND id = ?"
+LATEST_FINISHED: Final = "SELECT account, id, finished_at, listed, body FROM finished ORDER BY rowid DESC LIMIT ?"
 
 REMEMBERED: Final = """
     SELECT json_group_array(wanted.key)

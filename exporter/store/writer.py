@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from exporter.store import Store
+from exporter.store import Store, StoreError
 
 _R = TypeVar("_R")
 
@@ -22,7 +22,11 @@ class Writer:
 
     async def call(self, work: Callable[[Store], _R]) -> _R:
         """Return what the work returns, or raise what it raises (StoreError when the store does not work)."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._store)
+        try:
+            done = asyncio.get_running_loop().run_in_executor(self._thread, work, self._store)
+        except RuntimeError:
+            raise StoreError("the store is closed") from None
+        return await done
 
     async def close(self) -> None:
         """Let the store go once all earlier calls are done."""

@@ -1,1 +1,1 @@
-"""The web listener: /metrics, health, reload and the first page."""
+"""The web listener: /metrics, health, reload and the status page."""

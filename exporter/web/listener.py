@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,6 @@ import msgspec
 from aiohttp import hdrs, web
 
 from exporter.web.exposition import Exposition, runtime_collectors
-from exporter.web.pages import CONTENT_SECURITY_POLICY, first_page
 from exporter.web.server import Server, serve
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
     from exporter.web.addresses import Address
+    from exporter.web.status import StatusPage
 
 FLAG: Final = "--web.listen-address"
 _LONGEST_BODY_BYTES: Final = 16 * 1024
@@ -35,7 +36,8 @@ class Front(msgspec.Struct, frozen=True, kw_only=True):
     reload: Callable[[], Awaitable[Sequence[str]]]
     """Read the configuration again; gives its errors, a line each and without secrets."""
     lifecycle_enabled: bool
-    version: str
+    status: Callable[[], Awaitable[StatusPage]]
+    """What the status page shows."""
 
 
 class _Handlers(msgspec.Struct, frozen=True):
@@ -59,10 +61,17 @@ class _Handlers(msgspec.Struct, frozen=True):
             return _text(HTTPStatus.INTERNAL_SERVER_ERROR, "failed to reload config:", *errors)
         return _text(HTTPStatus.OK, "reloaded")
 
-    async def first_page(self, _: web.Request) -> web.Response:
-        page = first_page(self.front.version, self.front.problems(), is_ready=self.front.is_ready())
-        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
-        return web.Response(text=page, content_type="text/html", headers=headers)
+    async def status_page(self, _: web.Request) -> web.Response:
+        text, policy = await asyncio.to_thread(_written, await self.front.status())
+        headers = {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+def _written(page: StatusPage) -> tuple[str, str]:
+    """Write the page in a thread; return it with its Content-Security-Policy."""
+    from exporter.web import pages  # noqa: PLC0415 (megabytes of a template engine that only a visitor needs)
+
+    return pages.render(page), pages.CONTENT_SECURITY_POLICY
 
 
 async def start(front: Front, address: Address) -> Server:
@@ -73,7 +82,7 @@ async def start(front: Front, address: Address) -> Server:
 def _application(front: Front) -> web.Application:
     app = web.Application(client_max_size=_LONGEST_BODY_BYTES)
     handlers = _Handlers(front)
-    app.router.add_get("/", handlers.first_page)
+    app.router.add_get("/", handlers.status_page)
     app.router.add_get("/metrics", Exposition(front.snapshot, runtime_collectors()).scrape)
     app.router.add_get("/-/healthy", handlers.healthy)
     app.router.add_get("/-/ready", handlers.ready)

@@ -1,20 +1,35 @@
-"""Writes the first page: what runs here, whether it is well, and where to look."""
+"""Writes the status page as HTML; importing this takes the template engine, so it waits for the first visitor."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import html
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-_STYLE: Final = (
-    ":root{color-scheme:light dark}"
-    "body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}"
-    "h1{font-size:1.5rem}dt{font-weight:600}dd{margin:0 0 .75rem}"
+from exporter.web import figures
+
+if TYPE_CHECKING:
+    from exporter.web.status import StatusPage
+
+_TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
 )
+_TEMPLATES.filters.update({
+    made.__name__: made
+    for made in (
+        *(figures.count, figures.percent, figures.rate, figures.duration, figures.interval, figures.ago),
+        *(figures.money, figures.moment, figures.day_and_time, figures.timestamp, figures.shares),
+    )
+})  # fmt: skip
+_STYLE: Final = _TEMPLATES.get_template("status.css").render()
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
 CONTENT_SECURITY_POLICY: Final = (
@@ -22,37 +37,7 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 """Goes with the page: nothing but its own style is loaded or run."""
 
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>smsbat-exporter</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>smsbat-exporter</h1>
-<p>Prometheus exporter that follows SMSBat messages to their end.</p>
-<dl>
-<dt>Version</dt><dd>{version}</dd>
-<dt>Ready</dt><dd>{ready}</dd>
-<dt>Health</dt>{health}
-</dl>
-<ul>
-<li><a href="/metrics">Metrics</a></li>
-<li><a href="/-/healthy">Health</a></li>
-<li><a href="/-/ready">Readiness</a></li>
-</ul>
-</body>
-</html>
-"""
 
-
-def first_page(version: str, problems: Sequence[str], *, is_ready: bool) -> str:
-    """Write the page as HTML; every argument is escaped."""
-    return _PAGE.format(
-        style=_STYLE,
-        version=html.escape(version),
-        ready="yes" if is_ready else "no, loading",
-        health="".join(f"<dd>{html.escape(line)}</dd>" for line in problems or ("healthy",)),
-    )
+def render(page: StatusPage) -> str:
+    """Write the page; everything in it is escaped."""
+    return _TEMPLATES.get_template("status.html").render(page=page, tracking=page.tracking)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter import logs
-from exporter.app import App, serve
+from exporter.app import Addresses, App, serve
 from exporter.clock import SystemClock
 from exporter.config import load
 from exporter.store.sqlite import SqliteStore
@@ -55,7 +55,8 @@ async def main(point: str, last: int) -> None:
         return SqliteStore(config.path, at=halt_at(point, last))
 
     app = App(_load(), _load, open_store)
-    await serve(app, SystemClock(), Address("127.0.0.1", 0), lifecycle_enabled=False)
+    loopback = Address("127.0.0.1", 0)
+    await serve(app, SystemClock(), Addresses(web=loopback, api=loopback), lifecycle_enabled=False)
 
 
 if __name__ == "__main__":

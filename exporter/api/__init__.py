@@ -1,0 +1,1 @@
+"""The API listener: for the application beside the exporter."""

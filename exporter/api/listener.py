@@ -1,0 +1,77 @@
+"""The API listener's paths and its start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import hdrs, web
+
+from exporter.api.bodies import LONGEST_BODY_BYTES
+from exporter.api.errors import errors_as_json
+from exporter.api.guards import Guard, is_loopback
+from exporter.api.messages import Backend, Messages
+from exporter.api.openapi import description
+from exporter.web.server import ListenError, Server, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from exporter.config import Api
+    from exporter.web.addresses import Address
+
+FLAG: Final = "--api.listen-address"
+
+
+class ApiServer:
+    """The running listener."""
+
+    def __init__(self, server: Server, guard: Guard) -> None:
+        """Take what listens and who guards it."""
+        self.url = server.url
+        self.guard = guard
+        self._server = server
+
+    async def close(self) -> None:
+        """Stop listening, let answers under way finish for a moment, close every connection."""
+        await self._server.close()
+
+
+async def start(
+    backend: Callable[[], Backend | None], api: Api, address: Address, version: str, more: Iterable[web.RouteDef] = ()
+) -> ApiServer:
+    """Start the API listener; `backend` returns None while the exporter starts, `more` are further routes.
+
+    Raises ListenError when the address cannot be had or must not be used, SecretError when the token cannot be read.
+    """
+    if api.token is None and not is_loopback(address.host):
+        raise ListenError(
+            f"cannot listen on {address} ({FLAG}): anything but loopback needs api.token_file, "
+            "which callers send as X-Exporter-Token"
+        )
+    guard = Guard(api, address.host)
+    return ApiServer(await serve(_application(backend, guard, version, more), address, FLAG), guard)
+
+
+def _application(
+    backend: Callable[[], Backend | None], guard: Guard, version: str, more: Iterable[web.RouteDef]
+) -> web.Application:
+    app = web.Application(client_max_size=LONGEST_BODY_BYTES, middlewares=[errors_as_json, guard.middleware])
+    messages, document = Messages(backend), description(version)
+
+    async def openapi(_: web.Request) -> web.Response:
+        return web.Response(body=document, content_type="application/json")
+
+    app.router.add_post("/api/v1/messages", messages.track)
+    app.router.add_get("/api/v1/messages", messages.several)
+    app.router.add_get("/api/v1/messages/{id}", messages.one)
+    app.router.add_delete("/api/v1/messages/{id}", messages.stop)
+    app.router.add_get("/api/v1/openapi.json", openapi)
+    app.router.add_routes(more)
+    app.on_response_prepare.append(_harden)
+    return app
+
+
+async def _harden(_: web.Request, response: web.StreamResponse) -> None:
+    """Name no software versions, and let no browser guess another type."""
+    response.headers[hdrs.SERVER] = "smsbat-exporter"
+    response.headers["X-Content-Type-Options"] = "nosniff"
