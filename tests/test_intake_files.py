@@ -13,7 +13,7 @@ import pytest
 
 from exporter.intake.files import Files, unreadable
 from tests.lab import Lab, account, config
-from tests.virtual_time import in_virtual_time
+from tests.virtual_time import DAY, in_virtual_time
 
 RESULTS: Final = ("accepted", "duplicate", "rejected")
 
@@ -21,6 +21,10 @@ RESULTS: Final = ("accepted", "duplicate", "rejected")
 def write(path: Path, *lines: object) -> None:
     with path.open("a") as file:
         file.write("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
+
+
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 def messages(*numbers: int) -> list[dict[str, object]]:
@@ -129,17 +133,67 @@ async def test_ids_that_come_again_are_duplicates_and_unusable_lines_are_rejecte
 async def test_lines_that_do_not_fit_wait_until_they_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path / "a.jsonl", *messages(*range(100)))
     lab = lab_of(tmp_path, intake={"max_in_flight": 30})
+    loop = asyncio.get_running_loop()
     async with lab, following(lab) as files:
+        began_at = loop.time()
         await lab.until(lambda: bool(files.problems()))
         assert files.problems() == ["files wait: intake.max_in_flight is reached"]
         assert taken_in(lab) == (30, 0, 0)
+        assert loop.time() - began_at < 1, "fewer lines are tried at once"
         for number in range(10):
             lab.answer(f"m{number}", "delivered")
+            await lab.wait(2)
         await lab.until(lambda: taken_in(lab) == (40, 0, 0))
         lab.reload(intake={"files": [f"{tmp_path}/*.jsonl"], "max_in_flight": 1_000})
+        before = len(lab.store.batches)
         await lab.until(lambda: taken_in(lab) == (100, 0, 0))
+        assert len(lab.store.batches) - before < 20, "more and more lines are tried"
         await lab.until(lambda: not files.problems())
-    assert sum("files wait" in record.message for record in caplog.records) <= 2
+    assert sum("files wait" in record.message for record in caplog.records) == 1
+
+
+@in_virtual_time
+async def test_lines_that_are_gone_wait_no_longer(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", *messages(1, 2))
+    lab = lab_of(tmp_path, intake={"max_in_flight": 1})
+    async with lab, following(lab) as files:
+        await lab.until(lambda: bool(files.problems()))
+        (tmp_path / "a.jsonl").write_text("")
+        await lab.until(lambda: not files.problems())
+
+
+@in_virtual_time
+async def test_positions_are_stored_once_and_forgotten_a_week_after_their_file(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", *messages(1))
+    lab = lab_of(tmp_path)
+    async with lab:
+        async with following(lab):
+            await lab.until(lambda: taken_in(lab) == (1, 0, 0))
+        async with following(lab):
+            await lab.wait(3)
+            write(tmp_path / "a.jsonl", *messages(2))
+            await lab.until(lambda: taken_in(lab) == (2, 0, 0))
+            quiet = len(lab.store.batches)
+            await lab.wait(5)
+            assert not any(batch.positions for batch in lab.store.batches[quiet:])
+        (tmp_path / "a.jsonl").unlink()
+        async with following(lab):
+            await lab.wait(3)
+            lab.clock.at += 8 * DAY
+            await lab.wait(3)
+        assert await lab.core.writer.call(lambda store: store.positions()) == {}
+
+
+@in_virtual_time
+async def test_when_it_stops_every_file_is_closed(tmp_path: Path) -> None:
+    lab = lab_of(tmp_path)
+    async with lab:
+        before = open_files()
+        write(tmp_path / "a.jsonl", *messages(1))
+        async with following(lab):
+            await lab.until(lambda: taken_in(lab) == (1, 0, 0))
+            assert open_files() == before + 1
+        assert open_files() == before
 
 
 @in_virtual_time

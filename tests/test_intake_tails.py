@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,8 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from exporter.intake.lost import encode
+from exporter.intake.position import Position
+from exporter.intake.tail import Tail
 from exporter.intake.tails import Tails
 
 MINUTE: Final = 60.0
@@ -65,8 +68,14 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Reader:
-    return Reader(f"{tmp_path}/app.log*")
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    reader = Reader(f"{tmp_path}/app.log*")
+    yield reader
+    reader.tails.close()
+
+
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 def write(path: Path, *lines: object, end: str = "\n") -> None:
@@ -307,13 +316,16 @@ def test_a_file_that_cannot_be_read_is_a_problem_until_it_can(reader: Reader, lo
 
 
 def test_more_files_than_may_be_open_are_all_read(reader: Reader, log: Path) -> None:
+    before = open_files()
     for each in range(600):
         write(Path(f"{log}.{each}"), f"{each} a")
     assert len(reader.look()) == 600
+    assert open_files() <= before + 256
     for each in range(600):
         write(Path(f"{log}.{each}"), f"{each} b")
     assert len(reader.look()) == 600
     reader.restart()
+    assert open_files() == before
     write(Path(f"{log}.7"), "c")
     assert reader.look() == ["c"]
 
@@ -342,6 +354,109 @@ def test_the_position_of_a_file_long_gone_is_forgotten(reader: Reader, log: Path
     reader.look()
     reader.look()
     assert reader.stored == {}
+
+
+def test_the_position_of_a_file_without_lines_is_not_kept(reader: Reader, log: Path) -> None:
+    write(log, "half", end="")
+    reader.look()
+    log.unlink()
+    reader.now += MINUTE
+    reader.look()
+    reader.now += MINUTE
+    reader.look()
+    reader.look()
+    assert reader.stored == {}
+
+
+@pytest.mark.parametrize(
+    "lines", [[f"new {'x' * 1200}", f"two {'x' * 1200}"], [f"one {'x' * 1200}", f"{'x' * 1200} new"]]
+)
+def test_content_of_the_same_length_that_begins_or_ends_alike_is_another_file(
+    reader: Reader, log: Path, lines: list[str]
+) -> None:
+    write(log, f"one {'x' * 1200}", f"two {'x' * 1200}")
+    reader.look()
+    with log.open("r+") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+    write(log, "more")
+    assert reader.look() == [*lines, "more"]
+
+
+def test_an_open_file_emptied_and_filled_again_within_a_tick_of_the_clock_is_read_anew(
+    reader: Reader, log: Path
+) -> None:
+    write(log, "old")
+    reader.look()
+    found = log.stat()
+    with log.open("r+") as file:
+        file.write("new\n")
+    os.utime(log, ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert reader.look() == ["new"]
+
+
+def test_a_copy_is_followed_as_far_as_its_original_was_read_before_that_was_emptied(reader: Reader, log: Path) -> None:
+    write(log, *range(5))
+    reader.look()
+    shutil.copy(log, f"{log}.1")
+    write(log, "last")
+    reader.look()
+    os.truncate(log, 0)
+    assert reader.look() == []
+    reader.restart()
+    assert reader.look() == []
+
+
+def test_of_a_copy_that_was_begun_only_what_its_emptied_original_had_not_brought_is_read(
+    reader: Reader, log: Path
+) -> None:
+    write(log, *range(9))
+    reader.tails.scan(reader.globs, 0)
+    assert reader.take(3)
+    shutil.copy(log, f"{log}.1")
+    reader.tails.scan(reader.globs, 0)
+    assert reader.take(3)
+    assert reader.take(3)
+    os.truncate(log, 0)
+    reader.look()
+    reader.look()
+    assert sorted(reader.read) == [str(each) for each in range(9)]
+
+
+def test_a_file_without_a_name_is_kept_open_until_it_is_read(reader: Reader, log: Path) -> None:
+    write(log, 1)
+    reader.look()
+    write(log, 2)
+    log.unlink()
+    for _ in range(3):
+        reader.tails.scan(reader.globs, reader.now)
+        reader.tails.tidy(reader.now)
+        reader.now += 2 * MINUTE
+    assert reader.look() == ["2"]
+
+
+def test_little_is_read_at_once_however_long_the_lines_are(reader: Reader, log: Path) -> None:
+    for each in range(40):
+        write(Path(f"{log}.{each}"), *(f"{each} {number} {'x' * 60_000}" for number in range(4)))
+    reader.tails.scan(reader.globs, 0)
+    takes = reader.tails.take(1000)
+    assert sum(len(line) for take in takes for _, line in take.chunk.lines) < 1_400_000
+    assert len(reader.look()) == 160
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that opens and cannot be read")
+def test_a_file_that_is_gone_is_no_problem(reader: Reader, log: Path) -> None:
+    log.symlink_to("/proc/self/mem")
+    reader.look()
+    log.unlink()
+    reader.look()
+    assert reader.tails.problems == {}
+
+
+def test_a_name_that_was_given_to_another_file_opens_none(log: Path) -> None:
+    write(log, 1)
+    tail = Tail("file:1", str(log), Position(device=1, inode=1))
+    assert not tail.open()
+    assert not tail.is_open
 
 
 def test_what_is_not_taken_in_is_read_again(reader: Reader, log: Path) -> None:

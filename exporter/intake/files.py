@@ -127,7 +127,7 @@ class Files:
         except (FullError, StoreError) as error:
             tails.put_back(batch.takes)
             return self._refused(error, len(batch.offers))
-        self._waits, self._limit = None, min(_MOST_LINES, self._limit * 2)
+        self._limit = min(_MOST_LINES, self._limit * 2)
         tails.lost.notes.clear()
         tails.settle(batch.takes, self._clock.now())
         _report(batch, admitted)

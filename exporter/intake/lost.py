@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -72,13 +71,13 @@ class Lost:
 
     def _known(self, tail: Tail) -> dict[str, Position]:
         """Return the positions whose content an open file begins with."""
-        size, head = os.fstat(tail.descriptor).st_size, tail.peek(0, HEAD_BYTES)
+        head = tail.peek(0, HEAD_BYTES)
         heads: dict[int, str] = {}
         found: dict[str, Position] = {}
         for key, position in self._positions.items():
             length = min(position.offset, HEAD_BYTES)
             if length not in heads:
                 heads[length] = fingerprint(head[:length])
-            if position.offset <= size and heads[length] == position.head and position.found_in(tail.descriptor):
+            if heads[length] == position.head and position.found_in(tail.descriptor):
                 found[key] = position
         return found

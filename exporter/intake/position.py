@@ -51,8 +51,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         at = self.offset - self.checked_from
         return (
-            len(data) >= at
-            and fingerprint(data[max(0, at - TAIL_BYTES) : at]) == self.tail
+            fingerprint(data[max(0, at - TAIL_BYTES) : at]) == self.tail
             and fingerprint(head[: self.offset]) == self.head
         )
 
