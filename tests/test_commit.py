@@ -144,10 +144,13 @@ async def test_an_account_that_is_added_while_the_store_does_not_work_is_paused_
 @in_virtual_time
 async def test_a_message_that_ends_before_its_acceptance_is_stored_is_counted_once(tmp_path: Path) -> None:
     async with Lab(tmp_path) as lab:
+        lab.store.open.clear()
         taking = lab.background(lab.offer("m1", channel="sms"))
         await lab.until(lambda: lab.core.in_flight.find("main", "m1") is not None, every=0.0)
         lab.core.tracker.abandon(lab.slot("m1"))
+        lab.store.open.set()
         await taking
+        await lab.settle()
         for _ in range(2):
             assert lab.shown("messages_accepted") == 1
             assert lab.shown("messages_abandoned") == 1
