@@ -39,6 +39,7 @@ class Guard:
 
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            """Let a request pass, or refuse it."""
             self._check(request)
             return await handler(request)
 

@@ -163,10 +163,12 @@ def routes(relay: Callable[[], Relay | None]) -> list[web.RouteDef]:
     """
 
     async def send(request: web.Request) -> web.Response:
+        """Answer a send."""
         at_work = relay()
         return replies.starting() if at_work is None else await at_work.send(request)
 
     async def status(request: web.Request) -> web.Response:
+        """Answer a status call."""
         at_work = relay()
         return replies.starting() if at_work is None else await at_work.status(request)
 
