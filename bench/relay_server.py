@@ -16,7 +16,8 @@ from exporter.app import collect_seldom
 from exporter.clock import SystemClock
 from exporter.core import Core
 from exporter.crew import Crew
-from exporter.intake.relay import Relay, routes
+from exporter.intake.relay.paths import routes
+from exporter.intake.relay.relay import Relay
 from exporter.settings import layout
 from exporter.store.sqlite import SqliteStore
 from exporter.store.writer import Writer

@@ -1,15 +1,11 @@
-"""Builds the exporter, runs it, reloads it and shuts it down in order."""
+"""Builds the exporter, starts it, reloads it and stops it in order."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import logging
-import signal
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Final
 
 from exporter import __version__, settings, view
 from exporter.api import listener as api
@@ -18,30 +14,28 @@ from exporter.api.messages import Backend
 from exporter.config import Config, ConfigError, SecretError
 from exporter.core import Core
 from exporter.crew import Crew
-from exporter.intake.files import Files
 from exporter.intake.listed import Listed
-from exporter.intake.relay import Relay, routes
+from exporter.intake.relay.paths import routes
 from exporter.knowledge import Knowledge
 from exporter.logs import fields
 from exporter.metrics import Snapshot
 from exporter.store import Store, StoreError
 from exporter.store.writer import Writer
 from exporter.totals import Totals
-from exporter.web import listener
 from exporter.window import Windows
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from exporter.api.guards import Guard
     from exporter.api.listener import ApiServer
     from exporter.client import Client
     from exporter.clock import Clock
     from exporter.config import StoreConfig
+    from exporter.intake.files import Files
     from exporter.intake.relay.lines import Line
+    from exporter.intake.relay.relay import Relay
     from exporter.web.addresses import Address
-    from exporter.web.server import Server
-    from exporter.web.status import StatusPage
 
 _log: Final = logging.getLogger(__name__)
 _TICK_SECONDS: Final = 1.0
@@ -97,11 +91,9 @@ class App:
             task.add_done_callback(self._watch)
         self._listed = Listed(core.tracker, core.admission, writer)
         self._follow_listed(self._listed, self._config)
-        self._files = Files(core.admission, writer, clock, self._watch)
-        self._files.follow(self._config)
-        crew, relay = Crew(core, self._watch), Relay(core.admission, core.tracker, core.relay, clock)
-        _begin(crew, relay, self._config, crew.clients(self._config), relay.lines(self._config))
-        self._relay = relay
+        self._follow_files(core, self._config)
+        crew = Crew(core, self._watch)
+        self._begin(crew, self._config, crew.clients(self._config), self._lines(core, self._config))
         self._crew = crew
         self._backend = self._backend_of(core)
         if idle := settings.without_effect(self._config):
@@ -146,10 +138,41 @@ class App:
     async def start_api(self, address: Address) -> ApiServer:
         """Answer the application beside the exporter from now on; raises ListenError, SecretError."""
         server = await api.start(
-            lambda: self._backend, self._config.api, address, __version__, routes(lambda: self._relay)
+            lambda: self._backend, self._config.api, address, __version__, routes(self._relay_when_ready)
         )
         self._guard = server.guard
         return server
+
+    def _relay_of(self, core: Core) -> Relay:
+        """Return the relay, made when it is first needed: it takes memory that others do without."""
+        from exporter.intake.relay.relay import Relay  # noqa: PLC0415
+
+        if self._relay is None:
+            self._relay = Relay(core.admission, core.tracker, core.relay, core.clock)
+        return self._relay
+
+    def _relay_when_ready(self) -> Relay | None:
+        return None if self.core is None or self._crew is None else self._relay_of(self.core)
+
+    def _lines(self, core: Core, config: Config) -> dict[str, Line]:
+        """Make the relay's ways to SMSBat; raises SecretError."""
+        return {} if config.relay is None else self._relay_of(core).lines(config)
+
+    def _begin(self, crew: Crew, config: Config, clients: dict[str, Client], lines: dict[str, Line]) -> None:
+        """Begin to poll and to relay; what the pollers hear answers the relay's callers too."""
+        if self._relay is not None:
+            self._relay.follow(lines, config)
+            crew.on_answer = None if config.relay is None else self._relay.on_answer
+        crew.start(clients, config)
+
+    def _follow_files(self, core: Core, config: Config) -> None:
+        """Follow the configured files, if there are any; what is optional is only then imported."""
+        if self._files is None and config.intake.files:
+            from exporter.intake.files import Files  # noqa: PLC0415
+
+            self._files = Files(core.admission, core.writer, core.clock, self._watch)
+        if self._files is not None:
+            self._files.follow(config)
 
     @property
     def ready(self) -> bool:
@@ -173,15 +196,15 @@ class App:
     async def reload(self) -> list[str]:
         """Read the configuration again; returns what is wrong with it, and then the old one stays."""
         async with self._reloading:
-            core, crew, relay = self.core, self._crew, self._relay
-            if core is None or crew is None or relay is None:
+            core, crew = self.core, self._crew
+            if core is None or crew is None:
                 return ["not ready yet: try again"]
             try:
                 config = await asyncio.to_thread(self._load_config)
                 errors = _unchangeable(self._config, config)
                 token = token_of(config.api)
                 clients = {} if errors else crew.clients(config)
-                lines = {} if errors else relay.lines(config)
+                lines = {} if errors else self._lines(core, config)
             except ConfigError as error:
                 errors = [str(problem) for problem in error.problems]
             except SecretError as error:
@@ -193,10 +216,11 @@ class App:
                 )
                 return errors
             await crew.stop()
-            await relay.hush()
+            if self._relay is not None:
+                await self._relay.hush()
             # Nothing is awaited between the old lanes and the new.
             core.follow(config)
-            _begin(crew, relay, config, clients, lines)
+            self._begin(crew, config, clients, lines)
             if self._guard is not None:
                 self._guard.follow(config.api, token)
             await self._go_on_with(config, core)
@@ -204,8 +228,7 @@ class App:
 
     async def _go_on_with(self, config: Config, core: Core) -> None:
         """Note that a new configuration is at work, and let the sources of messages follow it."""
-        if self._files is not None:
-            self._files.follow(config)
+        self._follow_files(core, config)
         self._config = config
         core.reloads.succeeded_at = core.clock.now()
         _log.info("the configuration is reloaded")
@@ -247,13 +270,6 @@ class App:
             _log.warning("finished messages could not be forgotten", extra=fields(why=str(error)))
 
 
-def _begin(crew: Crew, relay: Relay, config: Config, clients: dict[str, Client], lines: dict[str, Line]) -> None:
-    """Begin to poll and to relay; what the pollers hear answers the relay's callers too."""
-    relay.follow(lines, config)
-    crew.on_answer = None if config.relay is None else relay.on_answer
-    crew.start(clients, config)
-
-
 async def _follow(listed: Listed, config: Config) -> None:
     """Follow a list until that is done: a store that does not work delays it, and holds up nothing else."""
     while True:
@@ -275,71 +291,3 @@ def collect_seldom() -> None:
     """Leave what is loaded out of garbage collection, which then runs after 20,000 new objects instead of 700."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-
-
-class Addresses(msgspec.Struct, frozen=True, kw_only=True):
-    """Where each listener listens."""
-
-    web: Address
-    api: Address
-
-
-async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabled: bool) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP reloads.
-
-    Raises ListenError, StoreError or SecretError when it cannot start, and what a part of it fails with.
-    """
-    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
-    loop.set_exception_handler(_log_unforeseen)
-    async with AsyncExitStack() as listening:
-        # Scrapes are answered until the last commit is shown.
-        server = await start_web(app, addresses.web, lifecycle_enabled=lifecycle_enabled)
-        listening.push_async_callback(server.close)
-        listening.push_async_callback(app.stop)
-        api_server = await app.start_api(addresses.api)
-        listening.push_async_callback(api_server.close)
-        reloads: set[asyncio.Task[list[str]]] = set()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
-        _log.info("listening", extra=fields(url=server.url, api=api_server.url))
-        await _until(stopping, app.start(clock))
-        await _until(stopping, app.failed)
-        _log.info("stopping")
-    _log.info("stopped")
-
-
-def _log_unforeseen(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what no task waited for; asyncio's own text would show what the exception quotes."""
-    _log.error(context["message"], exc_info=context.get("exception"))
-
-
-async def _until(stopping: asyncio.Event, work: Awaitable[None]) -> None:
-    """Await the work, or leave it when the process is to stop."""
-    stop, doing = asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(work)
-    await asyncio.wait({stop, doing}, return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    if doing.done():
-        doing.result()
-    else:
-        doing.cancel()
-
-
-async def start_web(app: App, address: Address, *, lifecycle_enabled: bool) -> Server:
-    """Answer scrapes and probes from now on; raises ListenError when the address cannot be had."""
-    front = listener.Front(
-        snapshot=app.snapshot,
-        problems=app.problems,
-        is_ready=lambda: app.ready,
-        reload=app.reload,
-        lifecycle_enabled=lifecycle_enabled,
-        status=lambda: _status(app),
-    )
-    return await listener.start(front, address)
-
-
-async def _status(app: App) -> StatusPage:
-    """Return what the status page shows now."""
-    from exporter import overview  # noqa: PLC0415 (only visitors need it)
-
-    return await overview.status_page(app.core, app.problems(), is_ready=app.ready)

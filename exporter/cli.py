@@ -175,9 +175,10 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 async def _serving(options: argparse.Namespace, config: Config) -> int:
-    from exporter.app import Addresses, App, serve
+    from exporter.app import App
     from exporter.clock import SystemClock
     from exporter.config import SecretError
+    from exporter.serving import Addresses, serve
     from exporter.store import StoreError
     from exporter.store.choice import open_store
     from exporter.web.addresses import AddressError, parse

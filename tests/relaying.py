@@ -11,7 +11,8 @@ import msgspec
 from aiohttp import web
 
 from exporter.crew import Crew
-from exporter.intake.relay import Relay, routes
+from exporter.intake.relay.paths import routes
+from exporter.intake.relay.relay import Relay
 from exporter.simulator import SimAccount, Simulator
 from tests.lab import Lab, account
 from tests.raw_server import RawServer

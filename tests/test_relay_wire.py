@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from exporter import __version__
 from exporter.intake import bodies
-from exporter.intake.relay import routes
+from exporter.intake.relay.paths import routes
 from tests.lab import account
 from tests.raw_server import response, saying, serving
 from tests.relaying import KEY, Relaying, playing, relaying

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from exporter.app import App, start_web
+from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.demo import setting, telling
 from exporter.demo.stopping import stop_signal
 from exporter.demo.traffic import Traffic
+from exporter.serving import start_web
 from exporter.store.choice import open_store
 from exporter.web.addresses import parse
 

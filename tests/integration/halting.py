@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter import logs
-from exporter.app import Addresses, App, serve
+from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import load
+from exporter.serving import Addresses, serve
 from exporter.store.sqlite import SqliteStore
 from exporter.web.addresses import Address
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -15,23 +15,19 @@ from exporter.intake.relay.carrying import LONGEST_BODY_BYTES, Carrier, Send
 from exporter.intake.relay.credentials import Caller, caller
 from exporter.intake.relay.forwarding import Outgoing, forward
 from exporter.intake.relay.lines import Line
+from exporter.intake.relay.paths import SEND, STATUS
 from exporter.labels import OTHER
 from exporter.message import MESSAGE_ID
 from exporter.reading import StatusWords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from exporter.admission import Admission
     from exporter.clock import Clock
     from exporter.config import Config
     from exporter.meters import RelayMeter
     from exporter.tracker import Tracker
-
-_SEND: Final = "/bat/messagelist"
-_STATUS: Final = "/bat/message/"
-_ANYTHING: Final = r"[\s\S]*"
-"""What is no message id is told so."""
 
 
 class Relay:
@@ -88,7 +84,7 @@ class Relay:
             return self._counted(OTHER, who)
         send = Send(
             line=who.line,
-            outgoing=Outgoing("POST", who.line.url(_SEND, _query(request)), who.headers, body),
+            outgoing=Outgoing("POST", who.line.url(SEND, _query(request)), who.headers, body),
             tracked=who.own,
             labels=headers.labels_in(request.headers),
             traceparent=headers.traceparent_in(request.headers),
@@ -109,7 +105,7 @@ class Relay:
         if not MESSAGE_ID.fullmatch(message_id):
             return replies.error(400, "bad_message_id", f"a message id must match {MESSAGE_ID.pattern}")
         if not who.own:
-            url = who.line.url(_STATUS + message_id, _query(request))
+            url = who.line.url(STATUS + message_id, _query(request))
             with who.line.held():
                 return replies.forwarded(await forward(who.line, Outgoing("GET", url, who.headers, b"")))
         found = await self._answers.find(who.line, message_id, self._words)
@@ -154,29 +150,3 @@ async def _body(request: web.Request) -> bytes | web.Response:
 
 def _query(request: web.Request) -> str:
     return request.rel_url.raw_query_string
-
-
-def routes(relay: Callable[[], Relay | None]) -> list[web.RouteDef]:
-    """Return the relay's paths; `relay` gives None while the exporter starts.
-
-    The server must leave bodies as they come: `handler_args={"auto_decompress": False}` of its application.
-    """
-
-    async def send(request: web.Request) -> web.Response:
-        """Answer a send."""
-        at_work = relay()
-        return replies.starting() if at_work is None else await at_work.send(request)
-
-    async def status(request: web.Request) -> web.Response:
-        """Answer a status call."""
-        at_work = relay()
-        return replies.starting() if at_work is None else await at_work.status(request)
-
-    return [
-        route
-        for prefix in ("", "/a/{account}")
-        for route in (
-            web.post(f"{prefix}{_SEND}", send),
-            web.get(f"{prefix}{_STATUS}{{id:{_ANYTHING}}}", status, allow_head=False),
-        )
-    ]

@@ -1,0 +1,93 @@
+"""Runs the exporter with its listeners until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from exporter.logs import fields
+from exporter.web import listener
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from exporter.app import App
+    from exporter.clock import Clock
+    from exporter.web.addresses import Address
+    from exporter.web.server import Server
+    from exporter.web.status import StatusPage
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Addresses(msgspec.Struct, frozen=True, kw_only=True):
+    """Where each listener listens."""
+
+    web: Address
+    api: Address
+
+
+async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabled: bool) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP reloads.
+
+    Raises ListenError, StoreError or SecretError when it cannot start, and what a part of it fails with.
+    """
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    loop.set_exception_handler(_log_unforeseen)
+    async with AsyncExitStack() as listening:
+        # Scrapes are answered until the last commit is shown.
+        server = await start_web(app, addresses.web, lifecycle_enabled=lifecycle_enabled)
+        listening.push_async_callback(server.close)
+        listening.push_async_callback(app.stop)
+        api_server = await app.start_api(addresses.api)
+        listening.push_async_callback(api_server.close)
+        reloads: set[asyncio.Task[list[str]]] = set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
+        _log.info("listening", extra=fields(url=server.url, api=api_server.url))
+        await _until(stopping, app.start(clock))
+        await _until(stopping, app.failed)
+        _log.info("stopping")
+    _log.info("stopped")
+
+
+def _log_unforeseen(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what no task waited for; asyncio's own text would show what the exception quotes."""
+    _log.error(context["message"], exc_info=context.get("exception"))
+
+
+async def _until(stopping: asyncio.Event, work: Awaitable[None]) -> None:
+    """Await the work, or leave it when the process is to stop."""
+    stop, doing = asyncio.ensure_future(stopping.wait()), asyncio.ensure_future(work)
+    await asyncio.wait({stop, doing}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if doing.done():
+        doing.result()
+    else:
+        doing.cancel()
+
+
+async def start_web(app: App, address: Address, *, lifecycle_enabled: bool) -> Server:
+    """Answer scrapes and probes from now on; raises ListenError when the address cannot be had."""
+    front = listener.Front(
+        snapshot=app.snapshot,
+        problems=app.problems,
+        is_ready=lambda: app.ready,
+        reload=app.reload,
+        lifecycle_enabled=lifecycle_enabled,
+        status=lambda: _status(app),
+    )
+    return await listener.start(front, address)
+
+
+async def _status(app: App) -> StatusPage:
+    """Return what the status page shows now."""
+    from exporter import overview  # noqa: PLC0415 (only visitors need it)
+
+    return await overview.status_page(app.core, app.problems(), is_ready=app.ready)
