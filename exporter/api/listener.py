@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from exporter.api.errors import errors_as_json
 from exporter.api.guards import Guard, is_loopback
@@ -14,7 +14,7 @@ from exporter.web.server import ListenError, Server, serve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.config import Api
+    from exporter.config import Api, SecretReader
     from exporter.web.addresses import Address
 
 FLAG: Final = "--api.listen-address"
@@ -26,8 +26,12 @@ class ApiServer:
     def __init__(self, server: Server, guard: Guard) -> None:
         """Take what listens and who guards it."""
         self.url = server.url
-        self.guard = guard
         self._server = server
+        self._guard = guard
+
+    def follow(self, api: Api, token: SecretReader | None) -> None:
+        """Follow a new configuration and its token."""
+        self._guard.follow(api, token)
 
     async def close(self) -> None:
         """Stop listening, let answers under way finish for a moment, close every connection."""
@@ -70,11 +74,4 @@ def _application(
     app.router.add_delete("/api/v1/messages/{id}", messages.stop)
     app.router.add_get("/api/v1/openapi.json", openapi)
     app.router.add_routes(more)
-    app.on_response_prepare.append(_harden)
     return app
-
-
-async def _harden(_: web.Request, response: web.StreamResponse) -> None:
-    """Name no software versions, and let no browser guess another type."""
-    response.headers[hdrs.SERVER] = "smsbat-exporter"
-    response.headers["X-Content-Type-Options"] = "nosniff"

@@ -116,14 +116,15 @@ class Answers:
         if slot is not None:
             seq = self._tracker.in_flight.columns.seq[slot]
             self._tracker.plan.leave(slot)
+        response: Response | NoResponse | None = None
         try:
             response = await line.client.get(message_id, started_at)
-        except BaseException:
-            desk.budget.active -= 1
-            if slot is not None and self._slot((line.name, message_id)) == slot:
-                hearing.lose(slot, seq, self._clock.now())
-                self._tracker.plan.enter(slot, self._clock.now())
-            raise
+        finally:
+            if response is None:  # dropped
+                desk.budget.active -= 1
+                if slot is not None and self._slot((line.name, message_id)) == slot:
+                    hearing.lose(slot, seq, self._clock.now())
+                    self._tracker.plan.enter(slot, self._clock.now())
         return Call(slot, seq, message_id, started_at, self._clock.now(), response)
 
     async def hush(self) -> None:
