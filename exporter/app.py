@@ -18,11 +18,9 @@ from exporter.intake.relay.paths import routes
 from exporter.knowledge import Knowledge
 from exporter.logs import fields
 from exporter.metrics import Snapshot
+from exporter.restoring import restored
 from exporter.sources import Sources
 from exporter.store import Store
-from exporter.store.writer import Writer
-from exporter.totals import Totals
-from exporter.window import Windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +89,7 @@ class App:
 
         Raises StoreError when the store cannot be used, SecretError when an account has no secret.
         """
-        core = await _open_core(self._config, self._open_store(self._config.store), clock)
+        core = await restored(self._config, clock, self._open_store(self._config.store))
         collect_seldom()
         self.core = core
         self._tasks = [
@@ -188,16 +186,6 @@ class App:
         """A part that fails takes the process down: started anew it goes on from what is stored."""
         if not task.cancelled() and (error := task.exception()) is not None and not self.failed.done():
             self.failed.set_exception(error)
-
-
-async def _open_core(config: Config, store: Store, clock: Clock) -> Core:
-    """Return a core with what was stored."""
-    writer = Writer(store)
-    totals = Totals(settings.layout(config), await writer.call(lambda it: list(it.totals())))
-    windows = Windows(config.window, await writer.call(lambda it: list(it.windows())))
-    core = Core(config, clock, writer, totals, windows)
-    await core.load()
-    return core
 
 
 def _backend(core: Core) -> Backend:

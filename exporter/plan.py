@@ -9,8 +9,8 @@ import msgspec
 
 from exporter.columns import WAITED, Columns
 from exporter.desk import Desk
-from exporter.due import Lane
 from exporter.in_flight import InFlight
+from exporter.lane import Lane
 from exporter.lifecycle import Terms, deadline
 from exporter.schedule import Pace, first_due, gap, next_due, retry_due
 
@@ -108,7 +108,7 @@ class Plan:
         columns = self._columns
         sent_at, polled_at = columns.sent_at[slot], columns.polled_at[slot]
         aim, deadline_at = desk.budget.answers.aim_seconds, self.rules.deadline_at(slot)
-        pace = desk.queue.pace(slot, lane)
+        pace = lane.pace_of(slot)
         if columns.failures[slot]:
             due_at = retry_due(polled_at, columns.failures[slot], self._random.random())
             return due_at if polled_at >= deadline_at else max(min(due_at, deadline_at), polled_at + 1.0)

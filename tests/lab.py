@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from exporter import settings, view
+from exporter import view
 from exporter.admission import Admitted, Offer
 from exporter.columns import ENDED
 from exporter.config import Config
@@ -14,11 +14,9 @@ from exporter.core import Core
 from exporter.intake.listed import Listed
 from exporter.message import Failure, Observation, PollResult, Reading, StatusReport
 from exporter.reading import StatusWords, read
+from exporter.restoring import restored
 from exporter.store.memory import MemoryStore
 from exporter.store.sqlite import SqliteStore
-from exporter.store.writer import Writer
-from exporter.totals import Totals
-from exporter.window import Windows
 from tests.virtual_time import HandClock
 from tests.weak_store import WeakStore
 
@@ -70,11 +68,7 @@ class Lab:
         """Start as the exporter does, without listed messages and pollers, maybe before any message has its place."""
         now = config(**self.given)
         self.store = WeakStore(self._memory if self._path is None else SqliteStore(self._path / "state.db"))
-        writer = Writer(self.store)
-        totals = Totals(settings.layout(now), await writer.call(lambda store: list(store.totals())))
-        windows = Windows(now.window, await writer.call(lambda store: list(store.windows())))
-        self.core = Core(now, self.runs_by or self.clock, writer, totals, windows)
-        await self.core.load()
+        self.core = await restored(now, self.runs_by or self.clock, self.store)
         if place:
             self.place()
         self.words = StatusWords(now.status_aliases)

@@ -17,6 +17,7 @@ from exporter.config import Config
 from exporter.core import Core
 from exporter.message import Message, Status
 from exporter.records import in_flight_row
+from exporter.restoring import load
 from exporter.settings import layout
 from exporter.store import Batch, InFlightRow
 from exporter.store.memory import MemoryStore
@@ -78,7 +79,7 @@ def one_by_one(all_: list[Message]) -> Core:
 
 async def taken_back(all_: list[Message]) -> Core:
     together = core([in_flight_row(message, seq) for seq, message in enumerate(all_, start=1)])
-    await together.load()
+    await load(together)
     while together.placing.step(NOW):
         assert len(together.in_flight) == len(all_)
     await together.writer.close()
@@ -128,7 +129,7 @@ def sent(count: int, account: str = "main") -> list[Message]:
 
 async def loaded(all_: list[Message]) -> Core:
     one = core([in_flight_row(message, seq) for seq, message in enumerate(all_, start=1)])
-    await one.load()
+    await load(one)
     return one
 
 
