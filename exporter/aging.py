@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import repeat
 from typing import Final
 
-from exporter.columns import ENDED, MATURED
+from exporter.columns import ENDED, MATURED, UNSTORED
 from exporter.in_flight import InFlight
 from exporter.lifecycle import UNOBSERVED_AFTER_SECONDS
 from exporter.plan import Rules
@@ -34,6 +34,8 @@ class Aging:
         self._rules = rules
         self._postponed: dict[int, float] = {}
         """When to look again at messages that should be given up, but can still be asked, by slot."""
+        self._held: dict[int, float] = {}
+        """Until when nothing happens to messages whose end is announced, by slot."""
         self._wheel = Wheel(in_flight.columns.wake_at)
 
     def enter(self, slot: int, now: float) -> None:
@@ -51,6 +53,7 @@ class Aging:
         """Stop with a message whose slot is about to be freed."""
         self._columns.wake_at[slot] = 0.0
         self._postponed.pop(slot, None)
+        self._held.pop(slot, None)
         self.count(self._columns.cohort[slot], range(self._columns.stage[slot]), -1)
 
     def tick(self, now: float) -> Iterator[int]:
@@ -75,8 +78,19 @@ class Aging:
         """Do not give a message up before this moment."""
         self._postponed[slot] = until
 
+    def hold(self, slot: int, until: float | None) -> None:
+        """Let nothing happen to a message before this moment, and then yield it; None lets it go on."""
+        if until is None:
+            self._held.pop(slot, None)
+        else:
+            self._held[slot] = until
+        if self._columns.due_at[slot] != UNSTORED:
+            self.again(slot)
+
     def _next_at(self, slot: int) -> float:
         """Return when time alone changes something about a message."""
+        if slot in self._held:
+            return self._held[slot]
         return min(self.matures_at(slot), self.given_up_at(slot))
 
     def matures_at(self, slot: int) -> float:

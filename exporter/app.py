@@ -21,6 +21,9 @@ from exporter.metrics import Snapshot
 from exporter.restoring import restored
 from exporter.sources import Sources
 from exporter.store import Store
+from exporter.web.server import ListenError
+from exporter.webhook.listener import Tokens, Webhooks
+from exporter.webhook.receiver import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +46,7 @@ class Parts(NamedTuple):
     core: Core
     backend: Backend
     sources: Sources
+    receiver: Receiver
     crew: Crew
 
 
@@ -51,6 +55,7 @@ class Connections(NamedTuple):
 
     clients: dict[str, Client]
     lines: dict[str, Line]
+    tokens: Tokens
 
 
 class App:
@@ -66,6 +71,7 @@ class App:
         self._load_config = load_config
         self._open_store = open_store
         self._api: ApiServer | None = None
+        self._webhooks: Webhooks | None = None
         self._parts: Parts | None = None
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -76,13 +82,28 @@ class App:
         """Answer the application beside the exporter from now on; raises ListenError, SecretError."""
 
         def backend() -> Backend | None:
+            """Return what the calls need, None while the exporter starts."""
             return None if self._parts is None else self._parts.backend
 
         def relay() -> Relay | None:
+            """Return the relay, None while the exporter starts."""
             return None if self._parts is None else self._parts.sources.relay()
 
         self._api = await api.start(backend, self._config.api, address, __version__, routes(relay))
         return self._api
+
+    async def start_webhooks(self, address: Address) -> Webhooks:
+        """Take SMSBat's webhooks from now on, if an account has a token; raises ListenError, SecretError."""
+
+        def receiver() -> Receiver | None:
+            """Return who takes webhooks in, None while the exporter starts."""
+            return None if self._parts is None else self._parts.receiver
+
+        self._webhooks = Webhooks(receiver, address)
+        tokens = Tokens(self._config)
+        await self._webhooks.open(tokens)
+        await self._webhooks.follow(tokens, self._config)
+        return self._webhooks
 
     async def start(self, clock: Clock) -> None:
         """Open the store, take back what was in flight, and begin to poll.
@@ -99,7 +120,7 @@ class App:
         ]
         for task in self._tasks:
             task.add_done_callback(self._watch)
-        parts = Parts(core, _backend(core), Sources(core, self._watch), Crew(core, self._watch))
+        parts = Parts(core, _backend(core), Sources(core, self._watch), Receiver(core), Crew(core, self._watch))
         _begin(parts, _connect(parts, self._config))
         self._parts = parts
         if idle := settings.without_effect(self._config):
@@ -130,9 +151,11 @@ class App:
             _refuse_what_takes_a_restart(core.config, config)
             token = token_of(config.api)
             connections = _connect(parts, config)
+            if self._webhooks is not None:
+                await self._webhooks.open(connections.tokens)
         except ConfigError as error:
             return [str(problem) for problem in error.problems]
-        except SecretError as error:
+        except (SecretError, ListenError) as error:
             return [str(error)]
         await parts.crew.stop()
         await parts.sources.hush()
@@ -141,6 +164,8 @@ class App:
         _begin(parts, connections)
         if self._api is not None:
             self._api.follow(config.api, token)
+        if self._webhooks is not None:
+            await self._webhooks.follow(connections.tokens, config)
         core.reloads.succeeded_at = core.clock.now()
         _log.info("the configuration is reloaded")
         return []
@@ -179,8 +204,8 @@ class App:
         """Say what is wrong now, a line each."""
         if self.core is None:
             return ["starting: the messages in flight are not loaded yet"]
-        parts = self._parts
-        return view.problems(self.core) + ([] if parts is None else parts.crew.problems() + parts.sources.problems())
+        at_work = () if self._parts is None else (self._parts.crew, self._parts.sources, self._webhooks)
+        return view.problems(self.core) + [line for part in at_work if part is not None for line in part.problems()]
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         """A part that fails takes the process down: started anew it goes on from what is stored."""
@@ -201,7 +226,7 @@ def _backend(core: Core) -> Backend:
 
 def _connect(parts: Parts, config: Config) -> Connections:
     """Make the ways to SMSBat; raises SecretError."""
-    return Connections(parts.crew.clients(config), parts.sources.lines(config))
+    return Connections(parts.crew.clients(config), parts.sources.lines(config), Tokens(config))
 
 
 def _begin(parts: Parts, connections: Connections) -> None:

@@ -224,6 +224,13 @@ RELAY_REQUESTS: Final = _own(
 RELAY_UNTRACKED: Final = _own(
     "relay_untracked_total", Kind.COUNTER, "Messages that SMSBat accepted through the relay and that are not tracked."
 )
+WEBHOOKS: Final = _own("webhooks_total", Kind.COUNTER, "Webhooks, by what they came to.", "account", "result")
+WEBHOOKS_MISSED: Final = _own(
+    "webhooks_missed_total",
+    Kind.COUNTER,
+    "Messages that a poll found final and whose webhook did not come within a minute.",
+    "account",
+)
 LABEL_OVERFLOW: Final = _own(
     "label_overflow_total", Kind.COUNTER, 'Label values of messages that became "other".', "label"
 )

@@ -22,6 +22,8 @@ ENDED: Final = 4
 """The message ended, or the slot is free."""
 WAITED: Final = 8
 """Somebody waits for the end of the message."""
+CLAIMED: Final = 16
+"""A webhook announced the end of the message, and the API has not said yet."""
 STORED: Final = MATURED | LISTED
 """The flags that the store keeps; their numbers never change."""
 

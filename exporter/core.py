@@ -19,6 +19,7 @@ from exporter.meters import RelayMeter
 from exporter.placing import Placing
 from exporter.plan import Plan, Rules
 from exporter.records import progress_row
+from exporter.timekeeper import Timekeeper
 from exporter.totals import Key, Totals
 from exporter.tracker import Tracker
 from exporter.window import Windows
@@ -58,6 +59,7 @@ class Core:
         self.committer = Committer(writer, clock, totals, windows, lambda slot: progress_row(columns, slot))
         self.plan = Plan(Rules(self.in_flight, settings.graces(config), self._desks(config, now)), columns)
         self.tracker = Tracker(self.in_flight, self.plan, self.counting, self.committer, clock)
+        self.timekeeper = Timekeeper(self.tracker, clock)
         self.placing = Placing(columns, self.plan, self.tracker.aging)
         self.admission = Admission(self.tracker, self.rules, self.committer, writer, clock)
         self.committer.on_health = self._store_changed
@@ -103,6 +105,7 @@ class Core:
         self.admission.max_in_flight = config.intake.max_in_flight
         if config.relay is not None:
             self.relay.expect(each.name for each in config.accounts)
+        self._follow_webhooks(config)
         self._learn_labels(now)
         listed = [self.rules.words.channel(message.channel) for message in config.messages]
         channels = tuple(dict.fromkeys([*settings.named_channels(config), *listed]))
@@ -116,6 +119,11 @@ class Core:
         self.expected = frozenset(keys)
         self.totals.expect(keys, self.committer.changes.tally, now)
         self.committer.soon()
+
+    def _follow_webhooks(self, config: Config) -> None:
+        with_webhooks = frozenset(account.name for account in config.accounts if account.webhook_token is not None)
+        self.tracker.missed.accounts = with_webhooks
+        self.tracker.announced.meter.expect(with_webhooks)
 
     def _learn_labels(self, now: float) -> None:
         """Let the label rules know which sets and currencies the stored totals use; idle sets keep no room."""

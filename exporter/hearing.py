@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.client import NoResponse, Response, retry_after_seconds
-from exporter.columns import ENDED
+from exporter.columns import CLAIMED, ENDED
 from exporter.logs import fields
 from exporter.message import Failure, NotFound, Observation, PollResult, Reading, StatusReport
 from exporter.reading import StatusWords, read
@@ -101,5 +101,7 @@ class Hearing:
         if slot is None or columns.seq[slot] != call.seq or columns.has(slot, ENDED):
             return
         columns.polled_at[slot] = call.arrived_at
-        columns.failures[slot] = 0 if understood else min(columns.failures[slot] + 1, _MOST_FAILURES)
+        # While an announced end is open, an answer that says nothing about it is one more in vain.
+        heard = understood and not columns.flags[slot] & CLAIMED
+        columns.failures[slot] = 0 if heard else min(columns.failures[slot] + 1, _MOST_FAILURES)
         self._tracker.plan.enter(slot, call.arrived_at)

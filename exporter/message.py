@@ -128,6 +128,8 @@ class Anomaly(enum.Enum):
     WRONG_TYPE = "wrong_type"
     OUT_OF_RANGE = "out_of_range"
     TOO_LARGE = "too_large"
+    WEBHOOK_TIME = "webhook_time"
+    """A webhook's time is missing, unreadable, before the send time or after the webhook came."""
 
 
 class Amount(msgspec.Struct, frozen=True, gc=False):

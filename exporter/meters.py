@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from itertools import product
 from typing import Final
@@ -90,3 +92,36 @@ class RelayMeter:
         """Count one request that was answered."""
         key = (account, str(code))
         self.requests[key] = self.requests.get(key, 0) + 1
+
+
+class WebhookResult(enum.Enum):
+    """What a webhook came to; the label of `smsbat_exporter_webhooks_total`."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    CONTRADICTED = "contradicted"
+    UNKNOWN_MESSAGE = "unknown_message"
+    UNAUTHORIZED = "unauthorized"
+    REJECTED = "rejected"
+
+
+class WebhookMeter:
+    """What webhooks came to."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.results: Counter[tuple[str, WebhookResult]] = Counter()
+        """By account."""
+        self.missed: Counter[str] = Counter()
+        """Those that did not come, by account."""
+
+    def expect(self, accounts: Iterable[str]) -> None:
+        """Show every result of accounts that have webhooks from the start."""
+        for account in accounts:
+            self.missed.setdefault(account, 0)
+            for result in WebhookResult:
+                self.results.setdefault((account, result), 0)
+
+    def count(self, account: str, result: WebhookResult) -> None:
+        """Count one webhook."""
+        self.results[account, result] += 1

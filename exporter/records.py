@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -10,9 +11,11 @@ import msgspec
 from exporter.columns import LISTED, MATURED, STORED, Columns
 from exporter.in_flight import Cohort, Cohorts, InFlight
 from exporter.lifecycle import via
-from exporter.message import Ending, Labels, Message, StatusReport
+from exporter.message import Ending, Labels, Message, Outcome, StatusReport
 from exporter.store import FinishedRow, InFlightRow, ProgressRow
 
+ABANDONED: Final = "abandoned"
+"""What stands for the outcome of a message whose tracking was stopped."""
 _AS_STORED: Final = (
     *("seq", "sent_at", "accepted_at", "ttl", "in_flight_at", "answered_at", "other_at"),
     *("flags", "polls", "status", "seen"),
@@ -112,11 +115,17 @@ def _with_answer(body: Finished, message: Message, report: StatusReport, currenc
     )
 
 
+def outcome_of(row: FinishedRow) -> Outcome | None:
+    """Return how a remembered message ended; None when it was abandoned."""
+    word = msgspec.json.decode(row.body, type=Finished).outcome
+    return None if word == ABANDONED else Outcome(word)
+
+
 def abandoned_row(message: Message, now: float) -> FinishedRow:
     """Return what is remembered of a message that was abandoned."""
     body = Finished(
         channel=message.channel,
-        outcome="abandoned",
+        outcome=ABANDONED,
         sent_at=message.sent_at,
         accepted_at=message.accepted_at,
         polls=message.polls,
@@ -137,7 +146,7 @@ class Loading:
         self._columns = in_flight.columns
         self._traceparents = in_flight.traceparents
         self._numbers = _Numbers(in_flight.cohorts)
-        self._next = in_flight.columns.grow(count)
+        self._first = self._next = in_flight.columns.grow(count)
 
     def add(self, rows: list[tuple[object, ...]]) -> None:
         """Take in rows (all of InFlightRow's columns)."""
@@ -150,6 +159,10 @@ class Loading:
             texts = enumerate(column["traceparent"], start=self._next)
             self._traceparents.update((slot, text) for slot, text in texts if text)
         self._next += len(rows)
+
+    def slot(self, seq: int) -> int:
+        """Return the slot of a message that was taken in; rows come in the order of their numbers."""
+        return bisect_left(self._columns.seq, seq, self._first, self._next)
 
 
 class _Numbers(dict[tuple[str, str, str], int]):

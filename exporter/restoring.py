@@ -55,6 +55,8 @@ def _take_back(core: Core, store: Store, now: float) -> None:
             gc.enable()
     core.admission.last_seq = store.last_seq()
     _count_in_flight(core, now)
+    claims = store.claims()
+    core.tracker.announced.load({loading.slot(seq): body for seq, body in claims.items()}, now)
 
 
 def _count_in_flight(core: Core, now: float) -> None:

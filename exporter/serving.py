@@ -30,6 +30,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
     web: Address
     api: Address
+    webhook: Address
 
 
 async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabled: bool) -> None:
@@ -46,11 +47,13 @@ async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabl
         listening.push_async_callback(app.stop)
         api_server = await app.start_api(addresses.api)
         listening.push_async_callback(api_server.close)
+        webhooks = await app.start_webhooks(addresses.webhook)
+        listening.push_async_callback(webhooks.close)
         reloads: set[asyncio.Task[list[str]]] = set()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
-        _log.info("listening", extra=fields(url=server.url, api=api_server.url))
+        _log.info("listening", extra=fields(url=server.url, api=api_server.url, webhooks=webhooks.url or "off"))
         await _until(stopping, app.start(clock))
         await _until(stopping, app.failed)
         _log.info("stopping")

@@ -86,6 +86,5 @@ def without_effect(config: Config) -> list[str]:
     """Name the settings given for features that this version does not have."""
     given = {
         "tracing.enabled": config.tracing.enabled,
-        "accounts.webhook_token": any(account.webhook_token is not None for account in config.accounts),
     }
     return [name for name, is_given in given.items() if is_given]

@@ -23,7 +23,7 @@ async def run(core: Core) -> None:
     ticks = 0
     while True:
         await asyncio.sleep(_TICK_SECONDS)
-        core.tracker.tick(core.clock.now())
+        core.timekeeper.tick(core.clock.now())
         ticks += 1
         if ticks % _FORGET_EVERY_TICKS == 0:
             await _forget(core)

@@ -112,6 +112,9 @@ def _add_own(samples: Samples, core: Core) -> None:
     samples[metrics.PARKED][()] = float(core.plan.parked)
     samples[metrics.RELAY_REQUESTS].update({key: float(count) for key, count in core.relay.requests.items()})
     samples[metrics.RELAY_UNTRACKED][()] = float(core.relay.untracked)
+    webhooks = core.tracker.announced.meter
+    samples[metrics.WEBHOOKS].update({(name, what.value): float(n) for (name, what), n in webhooks.results.items()})
+    samples[metrics.WEBHOOKS_MISSED].update({(name,): float(count) for name, count in webhooks.missed.items()})
     samples[metrics.LABELS_IGNORED][()] = float(core.rules.ignored)
     samples[metrics.LABEL_OVERFLOW].update({(name,): float(count) for name, count in core.rules.overflowed.items()})
     samples[metrics.STORE_UP][()] = float(meter.problem is None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from exporter import view
 from exporter.admission import Admitted, Offer
-from exporter.columns import ENDED
+from exporter.columns import CLAIMED, ENDED
 from exporter.config import Config
 from exporter.core import Core
 from exporter.intake.listed import Listed
@@ -147,7 +147,7 @@ class Lab:
     def advance(self, seconds: float) -> None:
         """Let time pass, and have happen what it brings."""
         self.clock.at += seconds
-        self.core.tracker.tick(self.clock.at)
+        self.core.timekeeper.tick(self.clock.at)
 
     async def offer(self, *ids: str, source: str = "api", account: str = "main", **fields: Any) -> Admitted:  # noqa: ANN401
         """Offer messages that are alike but for their ids."""
@@ -184,7 +184,8 @@ class Lab:
         columns = core.in_flight.columns
         if not columns.has(slot, ENDED):
             columns.polled_at[slot] = now
-            columns.failures[slot] = 0 if understood else min(255, columns.failures[slot] + 1)
+            heard = understood and not columns.has(slot, CLAIMED)
+            columns.failures[slot] = 0 if heard else min(255, columns.failures[slot] + 1)
             core.plan.enter(slot, now)
 
     def slot(self, message_id: str, account: str = "main") -> int:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from exporter.store import (
     Batch,
+    ClaimRow,
     FinishedRow,
     InFlightRow,
     PositionRow,
@@ -179,6 +180,12 @@ def test_positions_are_replaced_by_key_and_forgotten(store: Store) -> None:
     assert store.positions() == {"a": "2"}
 
 
+def test_claims_are_replaced_by_message_and_forgotten(store: Store) -> None:
+    store.commit(Batch(claims=[ClaimRow(1, "a"), ClaimRow(2, "b")]))
+    store.commit(Batch(claims=[ClaimRow(1, "c"), ClaimRow(2, None), ClaimRow(3, None)]))
+    assert store.claims() == {1: "c"}
+
+
 def test_a_batch_committed_twice_counts_once(store: Store) -> None:
     store.commit(Batch(accepted=[in_flight_row(1), in_flight_row(2, "b")]))
     batch = Batch(
@@ -326,6 +333,7 @@ BATCHES = st.builds(
     windows=st.lists(st.builds(WindowRow, IDS, TEXTS, st.floats(0, 10), TEXTS), max_size=3),
     forget_windows_before=st.floats(0, 10),
     positions=st.lists(st.builds(PositionRow, IDS, st.none() | TEXTS), max_size=3),
+    claims=st.lists(st.builds(ClaimRow, st.integers(1, 5), st.none() | TEXTS), max_size=3),
 )
 REOPENED = st.just("reopen")
 RELISTED = st.lists(st.tuples(st.just("main"), IDS), max_size=3)
@@ -361,4 +369,4 @@ def everything(store: Store) -> tuple[object, ...]:
     finished = [store.finished(*key) for key in keys]
     totals, windows = sorted(store.totals()), sorted(store.windows())
     latest = store.latest_finished(5)
-    return in_flight(store, 3), store.last_seq(), totals, windows, store.positions(), finished, latest
+    return in_flight(store, 3), store.last_seq(), totals, windows, store.positions(), store.claims(), finished, latest

@@ -62,6 +62,9 @@ class WeakStore:
     def positions(self) -> dict[str, str]:
         return self._store.positions()
 
+    def claims(self) -> dict[int, str]:
+        return self._store.claims()
+
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         if self.fails_reading:
             raise StoreError("the disk is gone")

@@ -50,7 +50,7 @@ STILL: Final = (
 """Why, and what does not move while the demo runs; from a comparison of scrapes two minutes apart."""
 _NO_SUCH_ANSWER: Final = (
     *("conflicting_final_status", "negative_cost", "not_an_answer", "out_of_range"),
-    *("status_regression", "too_large", "wrong_type"),
+    *("status_regression", "too_large", "webhook_time", "wrong_type"),
 )
 STILL_VALUES: Final = (
     ("takes a day of silence", metrics.FINISHED, "outcome unobserved"),
@@ -60,6 +60,11 @@ STILL_VALUES: Final = (
     ("every message ends sooner", metrics.OLDER_THAN, "age 5m, 1h, 6h, 1d"),
     ("the simulated API and the store do neither", metrics.PAUSED, "reason forbidden, store"),
     ("no simulated answer is like that", metrics.ANOMALIES, f"kind {', '.join(_NO_SUCH_ANSWER)}"),
+    (
+        "no simulated webhook is like that",
+        metrics.WEBHOOKS,
+        "result contradicted, rejected, unauthorized",
+    ),
     ("the demo hands in as an application does", metrics.INTAKE, "source config, file, relay"),
 )
 """Why, which metric, and the values of its labels under which it does not move."""

@@ -90,6 +90,15 @@ class PositionRow(NamedTuple):
     """None: forgotten."""
 
 
+class ClaimRow(NamedTuple):
+    """What a webhook announced about a message in flight."""
+
+    seq: int
+    """The message's."""
+    body: str | None
+    """JSON object; None: forgotten."""
+
+
 class Batch(msgspec.Struct, kw_only=True):
     """One transaction: all of it is stored, or nothing."""
 
@@ -106,6 +115,8 @@ class Batch(msgspec.Struct, kw_only=True):
     """Slices older than this are deleted."""
     positions: Sequence[PositionRow] = ()
     """Replacing those of the same key."""
+    claims: Sequence[ClaimRow] = ()
+    """Replacing those of the same message."""
 
 
 class Store(Protocol):
@@ -133,6 +144,10 @@ class Store(Protocol):
 
     def positions(self) -> dict[str, str]:
         """Return how far each source of messages has been read, by its key."""
+        ...
+
+    def claims(self) -> dict[int, str]:
+        """Return what webhooks announced about messages in flight, by sequence number."""
         ...
 
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -59,6 +59,12 @@ CREATE TABLE positions (
     text TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What webhooks announced about messages in flight and the API has not confirmed; a row goes with its message.
+CREATE TABLE claims (
+    seq INTEGER PRIMARY KEY,
+    body TEXT NOT NULL
+) STRICT;
+
 -- The highest sequence number ever given out; it outlives the rows of in_flight.
 CREATE TABLE numbering (
     last_seq INTEGER NOT NULL

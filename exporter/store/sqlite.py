@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-    from exporter.store import Batch, InFlightRow
+    from exporter.store import Batch, ClaimRow, InFlightRow, PositionRow
 
 
 class SqliteStore:
@@ -57,6 +57,10 @@ class SqliteStore:
     def positions(self) -> dict[str, str]:
         """Return how far each source of messages has been read, by its key."""
         return dict(self._database.read(sql.POSITIONS))
+
+    def claims(self) -> dict[int, str]:
+        """Return what webhooks announced about messages in flight, by sequence number."""
+        return dict(self._database.read(sql.CLAIMS))
 
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those (account, id) pairs that ended and are still remembered."""
@@ -118,13 +122,19 @@ def _write(connection: sqlite3.Connection, batch: Batch) -> None:
     sql.PUT_FINISHED.run(connection, batch.finished)
     sql.PUT_TOTALS.run(connection, batch.totals)
     sql.PUT_WINDOWS.run(connection, batch.windows)
-    for key, text in batch.positions:
-        if text is None:
-            connection.execute(sql.FORGET_POSITION, (key,))
-        else:
-            connection.execute(sql.PUT_POSITION, (key, text))
+    _write_each(connection, batch.positions, sql.PUT_POSITION, sql.FORGET_POSITION)
+    _write_each(connection, batch.claims, sql.PUT_CLAIM, sql.FORGET_CLAIM)
     if batch.forget_windows_before:
         connection.execute(sql.FORGET_WINDOWS, (batch.forget_windows_before,))
+
+
+def _write_each(connection: sqlite3.Connection, rows: Sequence[PositionRow | ClaimRow], put: str, forget: str) -> None:
+    """Put few rows of a key and a text, or forget the key where there is no text."""
+    for key, text in rows:
+        if text is None:
+            connection.execute(forget, (key,))
+        else:
+            connection.execute(put, (key, text))
 
 
 def _json(value: Sequence[object]) -> str:
