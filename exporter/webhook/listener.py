@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from aiohttp import hdrs, web
 from exporter.api.errors import RefusedError, errors_as_json
 from exporter.config.secrets import SecretReader
 from exporter.labels import OTHER
+from exporter.logs import fields
 from exporter.meters import WebhookResult
 from exporter.reading import StatusWords
 from exporter.web.server import Server, serve
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from exporter.web.addresses import Address
     from exporter.webhook.receiver import Receiver
 
+_log: Final = logging.getLogger(__name__)
 FLAG: Final = "--webhook.listen-address"
 _TOKEN_HEADER: Final = "X-Webhook-Token"  # noqa: S105
 _BEARER: Final = "bearer "
@@ -80,12 +83,14 @@ class Webhooks:
         """Listen if anybody has a token and nobody listens yet; raises ListenError."""
         if tokens and self._server is None:
             self._server = await serve(self._application(), self._address, FLAG)
+            _log.info("webhooks are taken", extra=fields(url=self._server.url))
 
     async def follow(self, tokens: Tokens, config: Config) -> None:
         """Go by a configuration from now on."""
         self._tokens, self._words = tokens, StatusWords(config.status_aliases)
-        if not tokens:
+        if not tokens and self._server is not None:
             await self.close()
+            _log.info("webhooks are taken no more")
 
     async def close(self) -> None:
         """Stop listening, let answers under way finish for a moment."""

@@ -84,6 +84,10 @@ class Exporter:
         """Return where its API listener is, once it listens."""
         return await self._listening("api")
 
+    async def webhooks_url(self) -> str:
+        """Return where its webhook listener is, once the others listen; "off" when it is not open."""
+        return await self._listening("webhooks")
+
     async def _listening(self, name: str) -> str:
         found = dict(word.partition("=")[::2] for word in (await self.logged("msg=listening")).split())
         return found[name]
