@@ -25,7 +25,7 @@ from tests.lab import Lab, account
 from tests.virtual_time import START, in_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
 JSON = {"Content-Type": "application/json"}
@@ -48,6 +48,10 @@ class Caller:
         ) as answer:
             text = await answer.text()
             return answer.status, json.loads(text) if text else None
+
+    async def headers(self, path: str) -> Mapping[str, str]:
+        async with self._session.get(self.url + path) as answer:
+            return answer.headers
 
     async def post(self, body: object, **headers: str) -> tuple[int, Any]:
         return await self.call("POST", "/api/v1/messages", body, **headers)
@@ -114,6 +118,13 @@ async def test_all_that_a_message_says_is_kept() -> None:
         assert message.labels == (("campaign", "spring"),)
         assert core.in_flight.get(it.lab.slot("m2")).traceparent == parent
         assert (await it.get("/m1"))[1]["traceId"] == parent.split("-")[1]
+
+
+async def test_no_answer_names_a_version_or_lets_its_type_be_guessed() -> None:
+    async with calling() as it:
+        for path in ("/api/v1/messages/m1", "/api/v1/openapi.json", "/nothing"):
+            headers = await it.headers(path)
+            assert (headers["Server"], headers["X-Content-Type-Options"]) == ("smsbat-exporter", "nosniff")
 
 
 async def test_what_smsbat_did_not_accept_is_told_and_counted_and_not_tracked() -> None:
