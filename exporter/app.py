@@ -137,9 +137,7 @@ class App:
 
     async def start_api(self, address: Address) -> ApiServer:
         """Answer the application beside the exporter from now on; raises ListenError, SecretError."""
-        server = await api.start(
-            lambda: self._backend, self._config.api, address, __version__, routes(self._relay_when_ready)
-        )
+        server = await api.start(lambda: self._backend, lambda: self._config, address, routes(self._relay_when_ready))
         self._guard = server.guard
         return server
 

@@ -14,7 +14,7 @@ from exporter.web.server import ListenError, Server, serve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.config import Api
+    from exporter.config import Config
     from exporter.web.addresses import Address
 
 FLAG: Final = "--api.listen-address"
@@ -35,23 +35,27 @@ class ApiServer:
 
 
 async def start(
-    backend: Callable[[], Backend | None], api: Api, address: Address, version: str, more: Iterable[web.RouteDef] = ()
+    backend: Callable[[], Backend | None],
+    config: Callable[[], Config],
+    address: Address,
+    more: Iterable[web.RouteDef] = (),
 ) -> ApiServer:
-    """Start the API listener; `backend` returns None while the exporter starts, `more` are further routes.
+    """Start the API listener; `backend` returns None while the exporter starts, `more` are the relay's routes.
 
     Raises ListenError when the address cannot be had or must not be used, SecretError when the token cannot be read.
     """
+    api = config().api
     if api.token is None and not is_loopback(address.host):
         raise ListenError(
             f"cannot listen on {address} ({FLAG}): anything but loopback needs api.token_file, "
             "which callers send as X-Exporter-Token"
         )
     guard = Guard(api, address.host)
-    return ApiServer(await serve(_application(backend, guard, version, more), address, FLAG), guard)
+    return ApiServer(await serve(_application(backend, guard, config, more), address, FLAG), guard)
 
 
 def _application(
-    backend: Callable[[], Backend | None], guard: Guard, version: str, more: Iterable[web.RouteDef]
+    backend: Callable[[], Backend | None], guard: Guard, config: Callable[[], Config], more: Iterable[web.RouteDef]
 ) -> web.Application:
     # The relay passes bodies on as they came; the others undo the compression themselves.
     undone = {"auto_decompress": False}
@@ -62,7 +66,7 @@ def _application(
         """Describe the API."""
         from exporter.api.openapi import description  # noqa: PLC0415 (few ask)
 
-        return web.Response(body=description(version), content_type="application/json")
+        return web.Response(body=description(config()), content_type="application/json")
 
     app.router.add_post("/api/v1/messages", messages.track)
     app.router.add_get("/api/v1/messages", messages.several)
