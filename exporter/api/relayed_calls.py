@@ -47,7 +47,8 @@ _TO_SEND: Final[Described] = {
             "items": {
                 "type": "object",
                 "properties": {
-                    **{name: {"type": "string"} for name in ("to", "type", "text", "customerMessageId")},
+                    **{name: {"type": "string"} for name in ("to", "type", "text")},
+                    "customerMessageId": {"type": ["string", "null"]},
                     "ttl": {"description": "Seconds"},
                 },
             },
