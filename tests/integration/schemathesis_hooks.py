@@ -30,14 +30,14 @@ schemathesis.openapi.format(
 
 
 @schemathesis.hook
-def before_call(_: HookContext, case: Case, __: dict[str, Any]) -> None:
+def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
     """Let nobody wait for seconds: most messages here never end."""
     if _LONG.fullmatch(str((case.query or {}).get("wait"))):
         case.query["wait"] = "20ms"
 
 
 @schemathesis.check
-def negative_data_rejected_or_named(ctx: CheckContext, response: Response, case: Case) -> bool | None:
+def negative_data_rejected_or_named(ctx: CheckContext, response: Response, case: Case[Any]) -> bool | None:
     """Look for bad data that was taken.
 
     The check of schemathesis alone is wrong for this call: of several messages the bad ones are rejected by name
