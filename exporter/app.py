@@ -27,7 +27,6 @@ from exporter.window import Windows
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.api.guards import Guard
     from exporter.api.listener import ApiServer
     from exporter.client import Client
     from exporter.clock import Clock
@@ -60,9 +59,10 @@ class App:
         self._crew: Crew | None = None
         self._listed: Listed | None = None
         self._backend: Backend | None = None
-        self._guard: Guard | None = None
         self._files: Files | None = None
         self._relay: Relay | None = None
+        self.api: ApiServer | None = None
+        """The API listener, once it listens."""
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._following: asyncio.Task[None] | None = None
@@ -137,9 +137,8 @@ class App:
 
     async def start_api(self, address: Address) -> ApiServer:
         """Answer the application beside the exporter from now on; raises ListenError, SecretError."""
-        server = await api.start(lambda: self._backend, lambda: self._config, address, routes(self._relay_when_ready))
-        self._guard = server.guard
-        return server
+        self.api = await api.start(lambda: self._backend, lambda: self._config, address, routes(self._relay_when_ready))
+        return self.api
 
     def _relay_of(self, core: Core) -> Relay:
         """Return the relay, made when it is first needed: it takes memory that others do without."""
@@ -219,8 +218,8 @@ class App:
             # Nothing is awaited between the old lanes and the new.
             core.follow(config)
             self._begin(crew, config, clients, lines)
-            if self._guard is not None:
-                self._guard.follow(config.api, token)
+            if self.api is not None:
+                self.api.guard.follow(config.api, token)
             await self._go_on_with(config, core)
             return []
 

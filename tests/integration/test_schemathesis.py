@@ -22,8 +22,7 @@ EXAMPLES: Final = 12
 """Cases of an operation that are drawn at random, with a seed that is always the same."""
 OPTIONS: Final = (
     "--checks=all",
-    # A message that is no longer tracked is remembered, and told of as abandoned: there is no free to use it after.
-    # What takes the other's place is in schemathesis_hooks.
+    # What stands in for these two, and why, is in schemathesis_hooks.
     "--exclude-checks=negative_data_rejection,use_after_free",
     "--generation-deterministic",
     f"--max-examples={EXAMPLES}",
