@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from exporter.web.addresses import Address
 
 FLAG: Final = "--api.listen-address"
+_LONGEST_LINE_BYTES: Final = 64 * 1024
+"""Of a request's head: what is longer gets aiohttp's own answer, which is no JSON."""
 
 
 class ApiServer:
@@ -58,8 +60,8 @@ def _application(
     backend: Callable[[], Backend | None], guard: Guard, config: Callable[[], Config], more: Iterable[web.RouteDef]
 ) -> web.Application:
     # The relay passes bodies on as they came; the others undo the compression themselves.
-    undone = {"auto_decompress": False}
-    app = web.Application(handler_args=undone, middlewares=[errors_as_json, guard.middleware])
+    given = {"auto_decompress": False, "max_line_size": _LONGEST_LINE_BYTES, "max_field_size": _LONGEST_LINE_BYTES}
+    app = web.Application(handler_args=given, middlewares=[errors_as_json, guard.middleware])
     messages = Messages(backend)
 
     async def openapi(_: web.Request) -> web.Response:
