@@ -18,7 +18,8 @@ from exporter.store.writer import Writer
 from exporter.tracker import Tracker
 
 _SKEW_SECONDS: Final = 5.0
-_FURTHEST_SECONDS: Final = 30 * 86_400.0
+FURTHEST_SECONDS: Final = 30 * 86_400.0
+"""How far from now a send time may be, and how long a ttl."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,14 +116,14 @@ class Admission:
             return "the message id must match [A-Za-z0-9_-][A-Za-z0-9_.:-]{0,127}"
         if offer.account not in self.accounts:
             return "no such account is configured"
-        if offer.ttl is not None and not 0 < offer.ttl <= _FURTHEST_SECONDS:
+        if offer.ttl is not None and not 0 < offer.ttl <= FURTHEST_SECONDS:
             return "ttl must be over 0 and at most 30 days"
         return None
 
     def _untimely(self, offer: Offer) -> str | None:
         """Only a message that is new must be of these days: a listed one stays listed as long as its user likes."""
         now = self._clock.now()
-        if offer.sent_at is not None and not -_FURTHEST_SECONDS <= offer.sent_at - now <= _FURTHEST_SECONDS:
+        if offer.sent_at is not None and not -FURTHEST_SECONDS <= offer.sent_at - now <= FURTHEST_SECONDS:
             return "the send time must lie within 30 days of now"
         return None
 

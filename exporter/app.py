@@ -70,7 +70,8 @@ class App:
         """The one to start with; the core has the one at work."""
         self._load_config = load_config
         self._open_store = open_store
-        self._api: ApiServer | None = None
+        self.api: ApiServer | None = None
+        """The API listener, once it listens."""
         self._webhooks: Webhooks | None = None
         self._parts: Parts | None = None
         self._reloading = asyncio.Lock()
@@ -89,8 +90,10 @@ class App:
             """Return the relay, None while the exporter starts."""
             return None if self._parts is None else self._parts.sources.relay()
 
-        self._api = await api.start(backend, self._config.api, address, __version__, routes(relay))
-        return self._api
+        self.api = await api.start(
+            backend, lambda: self._config if self.core is None else self.core.config, address, routes(relay)
+        )
+        return self.api
 
     async def start_webhooks(self, address: Address) -> Webhooks:
         """Take SMSBat's webhooks from now on, if an account has a token; raises ListenError, SecretError."""
@@ -162,8 +165,8 @@ class App:
         # Nothing is awaited between the old lanes and the new.
         core.follow(config)
         _begin(parts, connections)
-        if self._api is not None:
-            self._api.follow(config.api, token)
+        if self.api is not None:
+            self.api.follow(config.api, token)
         if self._webhooks is not None:
             await self._webhooks.follow(connections.tokens, config)
         core.reloads.succeeded_at = core.clock.now()

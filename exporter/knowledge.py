@@ -19,7 +19,6 @@ from exporter.tracker import Tracker
 _STORED_WITHIN_SECONDS: Final = 5.0
 _decode: Final = msgspec.json.Decoder(Finished).decode
 
-Number = Annotated[Decimal, msgspec.Meta(extra_json_schema={"type": "number"})]
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
@@ -45,9 +44,9 @@ class Known(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     finished_at: Time | None = None
     polls: int
     parts_count: int | None = None
-    cost: Number | None = None
+    cost: Decimal | None = None
     currency: str | None = None
-    rate: Number | None = None
+    rate: Decimal | None = None
     fallback_used: bool | None = None
     via: str | None = None
     time_to_delivery: Bounds | None = None

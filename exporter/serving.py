@@ -92,5 +92,7 @@ async def start_web(app: App, address: Address, *, lifecycle_enabled: bool) -> S
 async def _status(app: App) -> StatusPage:
     """Return what the status page shows now."""
     from exporter import overview  # noqa: PLC0415 (only visitors need it)
+    from exporter.web.status import Door  # noqa: PLC0415 (likewise)
 
-    return await overview.status_page(app.core, app.problems(), is_ready=app.ready)
+    door = None if app.api is None else Door(url=app.api.url, needs_token=app.api.guard.needs_token)
+    return await overview.status_page(app.core, app.problems(), door, is_ready=app.ready)

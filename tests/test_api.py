@@ -21,7 +21,7 @@ from exporter.config.model import Api
 from exporter.knowledge import Knowledge
 from exporter.web.addresses import parse
 from exporter.web.server import ListenError
-from tests.lab import Lab, account
+from tests.lab import Lab, account, config
 from tests.virtual_time import START, in_virtual_time
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def backend(lab: Lab) -> Backend:
 @asynccontextmanager
 async def calling(path: Path | None = None, api: Api | None = None, **given: Any) -> AsyncIterator[Caller]:  # noqa: ANN401
     async with Lab(path, **given) as lab:
-        server = await start(lambda: backend(lab), api or Api(), parse("127.0.0.1:0"), "1.2.3")
+        now = lab.core.config if api is None else lab.core.config.model_copy(update={"api": api})
+        server = await start(lambda: backend(lab), lambda: now, parse("127.0.0.1:0"))
         async with aiohttp.ClientSession(auto_decompress=False) as session:
             yield Caller(lab, session, server.url)
         await server.close()
@@ -272,11 +273,11 @@ async def test_a_token_is_asked_for_where_one_is_configured_and_followed_when_it
 @pytest.mark.parametrize("address", ["0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0"])
 async def test_it_does_not_start_where_others_reach_it_without_a_token(address: str) -> None:
     with pytest.raises(ListenError, match=r"--api\.listen-address.*api\.token_file"):
-        await start(lambda: None, Api(), parse(address), "1.2.3")
+        await start(lambda: None, config, parse(address))
 
 
 async def test_while_the_exporter_starts_it_says_so() -> None:
-    server = await start(lambda: None, Api(), parse("127.0.0.1:0"), "1.2.3")
+    server = await start(lambda: None, config, parse("127.0.0.1:0"))
     async with aiohttp.ClientSession() as session, session.get(f"{server.url}/api/v1/messages") as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (503, "loading")
     await server.close()
@@ -423,7 +424,7 @@ async def test_an_id_in_two_accounts_needs_the_account() -> None:
         assert await it.refused("GET", "/m1?account=third") == (404, "account")
 
 
-@pytest.mark.parametrize("path", ["/%2e%2e", "/a%2Fb", "/a%20b", "/" + "x" * 129])
+@pytest.mark.parametrize("path", ["/%2e%2e", "/a%2Fb", "/a%20b", "/" + "x" * 129, "/" + "x" * 10_000])
 async def test_an_id_that_can_be_none_is_refused(path: str) -> None:
     async with calling() as it:
         assert await it.refused("GET", path) == (400, "message_id")

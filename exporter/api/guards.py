@@ -34,6 +34,11 @@ class Guard:
         self._hosts = frozenset(host.lower() for host in api.allowed_hosts)
 
     @property
+    def needs_token(self) -> bool:
+        """Whether callers have to send a token."""
+        return self._token is not None
+
+    @property
     def middleware(self) -> Middleware:
         """Checks each request before it is handled."""
 

@@ -14,10 +14,12 @@ from exporter.web.server import ListenError, Server, serve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.config import Api, SecretReader
+    from exporter.config import Api, Config, SecretReader
     from exporter.web.addresses import Address
 
 FLAG: Final = "--api.listen-address"
+_LONGEST_LINE_BYTES: Final = 64 * 1024
+"""Of a request's head: what is longer gets aiohttp's own answer, which is no JSON."""
 
 
 class ApiServer:
@@ -26,12 +28,12 @@ class ApiServer:
     def __init__(self, server: Server, guard: Guard) -> None:
         """Take what listens and who guards it."""
         self.url = server.url
+        self.guard = guard
         self._server = server
-        self._guard = guard
 
     def follow(self, api: Api, token: SecretReader | None) -> None:
         """Follow a new configuration and its token."""
-        self._guard.follow(api, token)
+        self.guard.follow(api, token)
 
     async def close(self) -> None:
         """Stop listening, let answers under way finish for a moment, close every connection."""
@@ -39,34 +41,38 @@ class ApiServer:
 
 
 async def start(
-    backend: Callable[[], Backend | None], api: Api, address: Address, version: str, more: Iterable[web.RouteDef] = ()
+    backend: Callable[[], Backend | None],
+    config: Callable[[], Config],
+    address: Address,
+    more: Iterable[web.RouteDef] = (),
 ) -> ApiServer:
-    """Start the API listener; `backend` returns None while the exporter starts, `more` are further routes.
+    """Start the API listener; `backend` returns None while the exporter starts, `more` are the relay's routes.
 
     Raises ListenError when the address cannot be had or must not be used, SecretError when the token cannot be read.
     """
+    api = config().api
     if api.token is None and not is_loopback(address.host):
         raise ListenError(
             f"cannot listen on {address} ({FLAG}): anything but loopback needs api.token_file, "
             "which callers send as X-Exporter-Token"
         )
     guard = Guard(api, address.host)
-    return ApiServer(await serve(_application(backend, guard, version, more), address, FLAG), guard)
+    return ApiServer(await serve(_application(backend, guard, config, more), address, FLAG), guard)
 
 
 def _application(
-    backend: Callable[[], Backend | None], guard: Guard, version: str, more: Iterable[web.RouteDef]
+    backend: Callable[[], Backend | None], guard: Guard, config: Callable[[], Config], more: Iterable[web.RouteDef]
 ) -> web.Application:
     # The relay passes bodies on as they came; the others undo the compression themselves.
-    undone = {"auto_decompress": False}
-    app = web.Application(handler_args=undone, middlewares=[errors_as_json, guard.middleware])
+    given = {"auto_decompress": False, "max_line_size": _LONGEST_LINE_BYTES, "max_field_size": _LONGEST_LINE_BYTES}
+    app = web.Application(handler_args=given, middlewares=[errors_as_json, guard.middleware])
     messages = Messages(backend)
 
     async def openapi(_: web.Request) -> web.Response:
         """Describe the API."""
         from exporter.api.openapi import description  # noqa: PLC0415 (few ask)
 
-        return web.Response(body=description(version), content_type="application/json")
+        return web.Response(body=description(config()), content_type="application/json")
 
     app.router.add_post("/api/v1/messages", messages.track)
     app.router.add_get("/api/v1/messages", messages.several)
