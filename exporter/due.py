@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from exporter.columns import FREE, Columns
+from exporter.columns import CLAIMED, FREE, Columns
 from exporter.lane import Lane
 from exporter.schedule import Pace, fair_shares
 
@@ -38,6 +38,10 @@ class DueQueue:
         gap_seconds = lane.gap_of(slot)
         self._columns.ready_at[slot] = due_at
         lane.ask(slot, gap_seconds if due_at - now <= gap_seconds * 2 else math.inf)
+        if self._columns.flags[slot] & CLAIMED and not self._columns.failures[slot]:
+            # One call tells all about it, its money included: before whatever the lane is behind with.
+            lane.put(slot, min(due_at, math.nextafter(lane.time(now), 0.0)))
+            return
         # A retry too waits by the lane's own time: by the real one it would come after all that the lane is behind.
         lane.enter(slot, due_at, due_at - now if self._columns.failures[slot] else gap_seconds, now)
 
