@@ -283,6 +283,20 @@ async def test_while_the_exporter_starts_it_says_so() -> None:
     await server.close()
 
 
+async def test_its_description_follows_the_configuration() -> None:
+    now = [config()]
+    server = await start(lambda: None, lambda: now[0], parse("127.0.0.1:0"))
+    described = []
+    async with aiohttp.ClientSession() as session:
+        for reloaded in (config(), config(relay={})):
+            now[0] = reloaded
+            async with session.get(f"{server.url}/api/v1/openapi.json") as answer:
+                assert (answer.status, answer.content_type) == (200, "application/json")
+                described.append("/bat/messagelist" in (await answer.json())["paths"])
+    assert described == [False, True]
+    await server.close()
+
+
 async def test_a_failing_store_is_a_503_and_nothing_is_taken() -> None:
     async with calling() as it:
         it.lab.store.fails_reading = True
@@ -293,11 +307,14 @@ async def test_a_failing_store_is_a_503_and_nothing_is_taken() -> None:
 @in_virtual_time
 async def test_a_slow_body_is_cut_off() -> None:
     async with calling() as it:
+        began = asyncio.get_running_loop().time()
         host, port = it.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         head = "POST /api/v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         writer.write(f"{head}Content-Length: 100\r\n\r\n[".encode())
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        assert (await reader.read()).endswith(b"}")
+        assert 10 <= asyncio.get_running_loop().time() - began < 13
         writer.close()
 
 

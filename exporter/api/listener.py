@@ -21,6 +21,9 @@ FLAG: Final = "--api.listen-address"
 _LONGEST_LINE_BYTES: Final = 64 * 1024
 """Of a request's head: what is longer gets aiohttp's own answer, which is no JSON."""
 
+_LINGERING_SECONDS: Final = 1.0
+"""How long the rest of a body is still read, and dropped, once its request is answered."""
+
 
 class ApiServer:
     """The running listener."""
@@ -64,7 +67,12 @@ def _application(
     backend: Callable[[], Backend | None], guard: Guard, config: Callable[[], Config], more: Iterable[web.RouteDef]
 ) -> web.Application:
     # The relay passes bodies on as they came; the others undo the compression themselves.
-    given = {"auto_decompress": False, "max_line_size": _LONGEST_LINE_BYTES, "max_field_size": _LONGEST_LINE_BYTES}
+    given = {
+        "auto_decompress": False,
+        "max_line_size": _LONGEST_LINE_BYTES,
+        "max_field_size": _LONGEST_LINE_BYTES,
+        "lingering_time": _LINGERING_SECONDS,
+    }
     app = web.Application(handler_args=given, middlewares=[errors_as_json, guard.middleware])
     messages = Messages(backend)
 
