@@ -83,23 +83,24 @@ class Admission:
         in the same transaction. `unusable` is how many more there were that could not even be offered.
         """
         refused = {place: why for place, offer in enumerate(offers) if (why := self._unusable(offer))}
-        fresh = {
-            place: offer for place, offer in enumerate(offers) if place not in refused and not self._tracked(offer)
-        }
-        keys = list({(offer.account, offer.id) for offer in fresh.values()})
+        fresh = [place for place, offer in enumerate(offers) if place not in refused and not self._tracked(offer)]
+        keys = list({(offers[place].account, offers[place].id) for place in fresh})
         remembered = await self._writer.call(lambda store: store.remembered(keys)) if keys else set()
-        new = {
-            place: offer
-            for place, offer in fresh.items()
-            if (offer.account, offer.id) not in remembered and not self._tracked(offer)
-        }
-        untimely = {place: why for place, offer in new.items() if (why := self._untimely(offer))}
-        new = {place: offer for place, offer in new.items() if place not in untimely}
-        refused |= untimely
-        count = len({(offer.account, offer.id) for offer in new.values()})
-        if count and len(self._tracker.in_flight) + count > self.max_in_flight:
+        now = self._clock.now()
+        new: dict[tuple[str, str], int] = {}
+        for place in fresh:
+            offer = offers[place]
+            if (offer.account, offer.id) in remembered or self._tracked(offer):
+                continue
+            if why := _untimely(offer, now):
+                refused[place] = why
+            else:
+                # An earlier one of the same offers may be it.
+                new.setdefault((offer.account, offer.id), place)
+        if new and len(self._tracker.in_flight) + len(new) > self.max_in_flight:
             raise FullError
-        taken = {place for place, offer in new.items() if self._take(offer)}
+        self._take([offers[place] for place in new.values()], now)
+        taken = frozenset(new.values())
         duplicates = tuple(place for place in range(len(offers)) if place not in refused and place not in taken)
         self._count(source, accepted=len(taken), rejected=len(refused) + unusable)
         self._count(source, duplicate=sum(quiet is None or not quiet(offers[place]) for place in duplicates))
@@ -119,25 +120,20 @@ class Admission:
             return "ttl must be over 0 and at most 30 days"
         return None
 
-    def _untimely(self, offer: Offer) -> str | None:
-        """Only a message that is new must be of these days: a listed one stays listed as long as its user likes."""
-        now = self._clock.now()
-        if offer.sent_at is not None and not -_FURTHEST_SECONDS <= offer.sent_at - now <= _FURTHEST_SECONDS:
-            return "the send time must lie within 30 days of now"
-        return None
+    def _take(self, offers: Sequence[Offer], now: float) -> None:
+        """Track new messages."""
+        if offers:
+            first = self.last_seq + 1
+            self.last_seq += len(offers)
+            self._tracker.track([self._message(offer, now) for offer in offers], first)
 
-    def _take(self, offer: Offer) -> bool:
-        """Track a message, unless an earlier one of the same offers was it."""
-        if self._tracked(offer):
-            return False
-        now = self._clock.now()
+    def _message(self, offer: Offer, now: float) -> Message:
         channel = self._rules.words.channel(offer.channel)
         sent_at = now if offer.sent_at is None else offer.sent_at
         if now < sent_at <= now + _SKEW_SECONDS:
             sent_at = now
             self._committer.changes.tally.count(metrics.ANOMALIES, offer.account, Anomaly.FUTURE_SEND_TIME.value)
-        self.last_seq += 1
-        message = Message(
+        return Message(
             id=offer.id,
             account=offer.account,
             channel=channel,
@@ -148,10 +144,15 @@ class Admission:
             traceparent=offer.traceparent,
             listed=offer.listed,
         )
-        self._tracker.track(message, self.last_seq)
-        return True
 
     def _count(self, source: str, **results: int) -> None:
         for result, by in results.items():
             if by:
                 self._committer.changes.tally.count(metrics.INTAKE, source, result, by=by)
+
+
+def _untimely(offer: Offer, now: float) -> str | None:
+    """Only a message that is new must be of these days: a listed one stays listed as long as its user likes."""
+    if offer.sent_at is not None and not -_FURTHEST_SECONDS <= offer.sent_at - now <= _FURTHEST_SECONDS:
+        return "the send time must lie within 30 days of now"
+    return None

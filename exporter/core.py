@@ -19,7 +19,6 @@ from exporter.in_flight import Cohorts, InFlight
 from exporter.labels import IDLE_SECONDS, LabelRules
 from exporter.message import Status
 from exporter.meters import RelayMeter
-from exporter.placing import Placing
 from exporter.plan import Plan, Rules
 from exporter.records import Loading, progress_row
 from exporter.totals import Key, Totals
@@ -64,7 +63,7 @@ class Core:
         self.committer = Committer(writer, clock, totals, windows, lambda slot: progress_row(columns, slot))
         self.plan = Plan(Rules(self.in_flight, settings.graces(config), self._desks(config, now)), columns)
         self.tracker = Tracker(self.in_flight, self.plan, self.counting, self.committer, clock)
-        self.placing = Placing(columns, self.plan, self.tracker.aging)
+        self.placing = self.tracker.placing
         self.admission = Admission(self.tracker, self.rules, self.committer, writer, clock)
         self.committer.on_health = self._store_changed
         self.expected: frozenset[Key] = frozenset()

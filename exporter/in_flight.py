@@ -11,6 +11,7 @@ from exporter.columns import ENDED, FREE, LISTED, MATURED, UNSTORED, Columns
 from exporter.message import Labels, Message, Status
 
 _STATUSES: Final = tuple(Status)
+_SLOTS_AT_ONCE: Final = 1024
 
 
 class Cohort(msgspec.Struct, frozen=True, gc=False):
@@ -78,7 +79,9 @@ class InFlight:
     def add(self, message: Message, seq: int) -> int:
         """Give a message a slot."""
         columns = self.columns
-        slot = self._free.pop() if self._free else columns.grow(1)
+        if not self._free:
+            self._grow()
+        slot = self._free.pop()
         columns.ids[slot] = message.id
         columns.seq[slot] = seq
         columns.cohort[slot] = self.cohorts.number(Cohort(message.account, message.channel, message.labels))
@@ -94,6 +97,18 @@ class InFlight:
         self._slots.setdefault(message.account, {})[message.id] = slot
         self.put(slot, message)
         return slot
+
+    def _grow(self) -> None:
+        """Make room for more messages, the lowest slots to be taken first."""
+        first = self.columns.grow(_SLOTS_AT_ONCE)
+        for slot in reversed(range(first, len(self.columns))):
+            self._release(slot)
+
+    def _release(self, slot: int) -> None:
+        self.columns.ids[slot] = ""
+        self.columns.flags[slot] = ENDED
+        self.columns.due_at[slot] = FREE
+        self._free.append(slot)
 
     def index(self) -> None:
         """Let all messages be found that were filled into the columns; once at the end is faster than as they come."""
@@ -147,7 +162,4 @@ class InFlight:
         """Free the slot of a message that ended."""
         del self._slots[self.cohort(slot).account][self.columns.ids[slot]]
         self.traceparents.pop(slot, None)
-        self.columns.ids[slot] = ""
-        self.columns.flags[slot] = ENDED
-        self.columns.due_at[slot] = FREE
-        self._free.append(slot)
+        self._release(slot)
