@@ -83,20 +83,24 @@ class Admission:
         in the same transaction. `unusable` is how many more there were that could not even be offered.
         """
         refused = {place: why for place, offer in enumerate(offers) if (why := self._unusable(offer))}
-        fresh = [place for place, offer in enumerate(offers) if place not in refused and not self._tracked(offer)]
-        keys = list({(offers[place].account, offers[place].id) for place in fresh})
+        find = self._tracker.in_flight.find
+        fresh = {
+            place: (offer.account, offer.id)
+            for place, offer in enumerate(offers)
+            if place not in refused and find(offer.account, offer.id) is None
+        }
+        keys = list(dict.fromkeys(fresh.values()))
         remembered = await self._writer.call(lambda store: store.remembered(keys)) if keys else set()
         now = self._clock.now()
         new: dict[tuple[str, str], int] = {}
-        for place in fresh:
-            offer = offers[place]
-            if (offer.account, offer.id) in remembered or self._tracked(offer):
+        for place, key in fresh.items():
+            if key in remembered or find(*key) is not None:
                 continue
-            if why := _untimely(offer, now):
+            if why := _untimely(offers[place], now):
                 refused[place] = why
             else:
                 # An earlier one of the same offers may be it.
-                new.setdefault((offer.account, offer.id), place)
+                new.setdefault(key, place)
         if new and len(self._tracker.in_flight) + len(new) > self.max_in_flight:
             raise FullError
         self._take([offers[place] for place in new.values()], now)
@@ -107,9 +111,6 @@ class Admission:
         self._committer.changes.positions.update(positions)
         await self._committer.stored()
         return Admitted(len(taken), duplicates, tuple(sorted(refused.items())))
-
-    def _tracked(self, offer: Offer) -> bool:
-        return self._tracker.in_flight.find(offer.account, offer.id) is not None
 
     def _unusable(self, offer: Offer) -> str | None:
         if not MESSAGE_ID.fullmatch(offer.id):

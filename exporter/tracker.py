@@ -57,7 +57,7 @@ class Tracker:
 
     def track(self, messages: Sequence[Message], first_seq: int) -> None:
         """Take in messages that nobody tracks, numbered from `first_seq` on; they are polled once they are stored."""
-        slots = list(map(self.in_flight.add, messages, count(first_seq)))
+        slots = self.in_flight.add(messages, first_seq)
         changes = self._committer.changes
         changes.accepted.extend(map(in_flight_row, messages, count(first_seq)))
         self.counting.accepted(changes.tally, messages)
