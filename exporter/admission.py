@@ -14,6 +14,7 @@ from exporter.clock import Clock
 from exporter.commit import Committer
 from exporter.labels import LabelRules
 from exporter.message import MESSAGE_ID, Anomaly, Message
+from exporter.store.recall import Recall
 from exporter.store.writer import Writer
 from exporter.tracker import Tracker
 
@@ -64,7 +65,7 @@ class Admission:
         self._tracker = tracker
         self._rules = rules
         self._committer = committer
-        self._writer = writer
+        self._recall = Recall(writer)
         self._clock = clock
 
     async def offer(
@@ -89,8 +90,7 @@ class Admission:
             for place, offer in enumerate(offers)
             if place not in refused and find(offer.account, offer.id) is None
         }
-        keys = list(dict.fromkeys(fresh.values()))
-        remembered = await self._writer.call(lambda store: store.remembered(keys)) if keys else set()
+        remembered = await self._recall.of(fresh.values())
         now = self._clock.now()
         new: dict[tuple[str, str], int] = {}
         for place, key in fresh.items():

@@ -38,9 +38,10 @@ class Placing:
 
     def welcome(self, slots: Sequence[int], now: float) -> None:
         """Have messages that are stored now wait for their first poll: a few at once, many step by step."""
+        flags, due_at = self._columns.flags, self._columns.due_at
         for slot in slots:
-            if not self._columns.has(slot, ENDED):
-                self._columns.due_at[slot] = UNPLACED
+            if not flags[slot] & ENDED:
+                due_at[slot] = UNPLACED
         self._new.extend(slots)
         if len(self._new) > _AT_ONCE:
             self._begun.set()
