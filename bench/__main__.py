@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from bench import campaign, idle, memory, polls, relay, truth
+from bench import campaign, idle, ingest, memory, polls, relay, truth
 from bench.table import Row, render
 
 _PARTS: Final[dict[str, tuple[Callable[[], Iterable[Row]], ...]]] = {
@@ -16,6 +16,7 @@ _PARTS: Final[dict[str, tuple[Callable[[], Iterable[Row]], ...]]] = {
     "memory": (memory.rows,),
     "idle": (idle.rows,),
     "relay": (relay.rows,),
+    "ingest": (ingest.batches, ingest.posts),
 }
 
 

@@ -114,7 +114,7 @@ def _send(core: Core, seen: Seen, channel: str, random: Random) -> None:
     now, number = core.clock.now(), len(seen.truths) + 1
     message_id = f"{channel}-{number}"
     seen.send(message_id, now, random)
-    core.tracker.track(Message(id=message_id, account="main", channel=channel, sent_at=now, accepted_at=now), number)
+    core.tracker.track([Message(id=message_id, account="main", channel=channel, sent_at=now, accepted_at=now)], number)
 
 
 async def _run(settings: Config, clock: VirtualClock) -> Result:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import compileall
-import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Final
 
 from bench.processes import cpu_seconds, resident_bytes
+from bench.serving import free_port, start, wait_until_ready
 from bench.table import Row, Target
 
 _EXAMPLE: Final = Path(__file__).parents[1] / "config.example.yaml"
@@ -25,7 +22,6 @@ _PACKAGE: Final = _EXAMPLE.with_name("exporter")
 _BARE: Final = "import aiohttp, uvloop, msgspec, prometheus_client, yaml; print('ready', flush=True); input()"
 _STARTS: Final = 5
 _IDLE_SECONDS: Final = 20.0
-_LONGEST_START_SECONDS: Final = 10.0
 
 
 def _exporter(port: int, folder: str) -> subprocess.Popen[str]:
@@ -33,13 +29,7 @@ def _exporter(port: int, folder: str) -> subprocess.Popen[str]:
     text = _EXAMPLE.read_text().replace("path: smsbat-exporter.db", f"path: {folder}/state.db")
     config = Path(folder) / "config.yaml"
     config.write_text(text)
-    listening = (f"--web.listen-address=127.0.0.1:{port}", "--api.listen-address=127.0.0.1:0")
-    return subprocess.Popen(  # noqa: S603 (itself)
-        [sys.executable, "-m", "exporter", "serve", f"--config.file={config}", *listening],
-        env=os.environ | {"SMSBAT_API_KEY": "x"},
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    return start(config, port, 0)
 
 
 def _bare() -> subprocess.Popen[str]:
@@ -47,29 +37,12 @@ def _bare() -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 (itself)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _wait_until_ready(port: int) -> None:
-    deadline = time.perf_counter() + _LONGEST_START_SECONDS
-    while time.perf_counter() < deadline:
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=1) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.005)
-    raise TimeoutError("the exporter did not become ready")
-
-
 def _start_exporter(folder: str) -> tuple[subprocess.Popen[str], float]:
     """Start it; returns it with the seconds until it was ready."""
-    port = _free_port()
+    port = free_port()
     began = time.perf_counter()
     process = _exporter(port, folder)
-    _wait_until_ready(port)
+    wait_until_ready(port)
     return process, time.perf_counter() - began
 
 

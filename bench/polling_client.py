@@ -88,9 +88,10 @@ async def _track(core: Core, count: int) -> None:
         matured=True,
         polls=1,
     )
-    for number in range(count):
-        core.tracker.track(msgspec.structs.replace(message, id=message_id(number)), number + 1)
+    core.tracker.track([msgspec.structs.replace(message, id=message_id(number)) for number in range(count)], 1)
     await core.committer.stored()
+    while core.placing.step(core.clock.now()):
+        pass
 
 
 async def _polled(core: Core, settings: Config, count: int) -> float:

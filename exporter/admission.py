@@ -14,6 +14,7 @@ from exporter.clock import Clock
 from exporter.commit import Committer
 from exporter.labels import LabelRules
 from exporter.message import MESSAGE_ID, Anomaly, Message
+from exporter.store.recall import Recall
 from exporter.store.writer import Writer
 from exporter.tracker import Tracker
 
@@ -65,7 +66,7 @@ class Admission:
         self._tracker = tracker
         self._rules = rules
         self._committer = committer
-        self._writer = writer
+        self._recall = Recall(writer)
         self._clock = clock
 
     async def offer(
@@ -84,32 +85,33 @@ class Admission:
         in the same transaction. `unusable` is how many more there were that could not even be offered.
         """
         refused = {place: why for place, offer in enumerate(offers) if (why := self._unusable(offer))}
+        find = self._tracker.in_flight.find
         fresh = {
-            place: offer for place, offer in enumerate(offers) if place not in refused and not self._tracked(offer)
+            place: (offer.account, offer.id)
+            for place, offer in enumerate(offers)
+            if place not in refused and find(offer.account, offer.id) is None
         }
-        keys = list({(offer.account, offer.id) for offer in fresh.values()})
-        remembered = await self._writer.call(lambda store: store.remembered(keys)) if keys else set()
-        new = {
-            place: offer
-            for place, offer in fresh.items()
-            if (offer.account, offer.id) not in remembered and not self._tracked(offer)
-        }
-        untimely = {place: why for place, offer in new.items() if (why := self._untimely(offer))}
-        new = {place: offer for place, offer in new.items() if place not in untimely}
-        refused |= untimely
-        count = len({(offer.account, offer.id) for offer in new.values()})
-        if count and len(self._tracker.in_flight) + count > self.max_in_flight:
+        remembered = await self._recall.of(fresh.values())
+        now = self._clock.now()
+        new: dict[tuple[str, str], int] = {}
+        for place, key in fresh.items():
+            if key in remembered or find(*key) is not None:
+                continue
+            if why := _untimely(offers[place], now):
+                refused[place] = why
+            else:
+                # An earlier one of the same offers may be it.
+                new.setdefault(key, place)
+        if new and len(self._tracker.in_flight) + len(new) > self.max_in_flight:
             raise FullError
-        taken = {place for place, offer in new.items() if self._take(offer)}
+        self._take([offers[place] for place in new.values()], now)
+        taken = frozenset(new.values())
         duplicates = tuple(place for place in range(len(offers)) if place not in refused and place not in taken)
         self._count(source, accepted=len(taken), rejected=len(refused) + unusable)
         self._count(source, duplicate=sum(quiet is None or not quiet(offers[place]) for place in duplicates))
         self._committer.changes.positions.update(positions)
         await self._committer.stored()
         return Admitted(len(taken), duplicates, tuple(sorted(refused.items())))
-
-    def _tracked(self, offer: Offer) -> bool:
-        return self._tracker.in_flight.find(offer.account, offer.id) is not None
 
     def _unusable(self, offer: Offer) -> str | None:
         if not MESSAGE_ID.fullmatch(offer.id):
@@ -120,25 +122,20 @@ class Admission:
             return "ttl must be over 0 and at most 30 days"
         return None
 
-    def _untimely(self, offer: Offer) -> str | None:
-        """Only a message that is new must be of these days: a listed one stays listed as long as its user likes."""
-        now = self._clock.now()
-        if offer.sent_at is not None and not -FURTHEST_SECONDS <= offer.sent_at - now <= FURTHEST_SECONDS:
-            return "the send time must lie within 30 days of now"
-        return None
+    def _take(self, offers: Sequence[Offer], now: float) -> None:
+        """Track new messages."""
+        if offers:
+            first = self.last_seq + 1
+            self.last_seq += len(offers)
+            self._tracker.track([self._message(offer, now) for offer in offers], first)
 
-    def _take(self, offer: Offer) -> bool:
-        """Track a message, unless an earlier one of the same offers was it."""
-        if self._tracked(offer):
-            return False
-        now = self._clock.now()
+    def _message(self, offer: Offer, now: float) -> Message:
         channel = self._rules.words.channel(offer.channel)
         sent_at = now if offer.sent_at is None else offer.sent_at
         if now < sent_at <= now + _SKEW_SECONDS:
             sent_at = now
             self._committer.changes.tally.count(metrics.ANOMALIES, offer.account, Anomaly.FUTURE_SEND_TIME.value)
-        self.last_seq += 1
-        message = Message(
+        return Message(
             id=offer.id,
             account=offer.account,
             channel=channel,
@@ -149,10 +146,15 @@ class Admission:
             traceparent=offer.traceparent,
             listed=offer.listed,
         )
-        self._tracker.track(message, self.last_seq)
-        return True
 
     def _count(self, source: str, **results: int) -> None:
         for result, by in results.items():
             if by:
                 self._committer.changes.tally.count(metrics.INTAKE, source, result, by=by)
+
+
+def _untimely(offer: Offer, now: float) -> str | None:
+    """Only a message that is new must be of these days: a listed one stays listed as long as its user likes."""
+    if offer.sent_at is not None and not -FURTHEST_SECONDS <= offer.sent_at - now <= FURTHEST_SECONDS:
+        return "the send time must lie within 30 days of now"
+    return None

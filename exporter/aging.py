@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import repeat
 from typing import Final
 
-from exporter.columns import ENDED, MATURED, UNSTORED
+from exporter.columns import ENDED, MATURED
 from exporter.in_flight import InFlight
 from exporter.lifecycle import UNOBSERVED_AFTER_SECONDS
 from exporter.plan import Rules
@@ -84,7 +84,7 @@ class Aging:
             self._held.pop(slot, None)
         else:
             self._held[slot] = until
-        if self._columns.due_at[slot] != UNSTORED:
+        if self._columns.wake_at[slot]:
             self.again(slot)
 
     def _next_at(self, slot: int) -> float:

@@ -24,6 +24,8 @@ WAITED: Final = 8
 """Somebody waits for the end of the message."""
 CLAIMED: Final = 16
 """A webhook announced the end of the message, and the API has not said yet."""
+_MORE_SLOTS: Final = 1024
+"""How many are added at once: to add one by one takes longer than to fill it."""
 STORED: Final = MATURED | LISTED
 """The flags that the store keeps; their numbers never change."""
 
@@ -53,13 +55,39 @@ class Columns:
         self.flags = array("B")
         self.failures = array("B")
         self.stage = array("B")
+        self._free: list[int] = []
 
     def __len__(self) -> int:
         """Count the slots."""
         return len(self.ids)
 
+    @property
+    def free(self) -> int:
+        """Count the slots that are nobody's."""
+        return len(self._free)
+
+    def take(self, count: int) -> list[int]:
+        """Return so many free slots, in which earlier messages may have left their values; there are always enough."""
+        missing = count - len(self._free)
+        if missing > 0:
+            for slot in reversed(range(self.grow(max(missing, _MORE_SLOTS)), len(self))):
+                self.release(slot)
+        left = len(self._free) - count
+        slots = self._free[left:]
+        del self._free[left:]
+        # The lowest of new ones first: who comes first stands first.
+        slots.reverse()
+        return slots
+
+    def release(self, slot: int) -> None:
+        """Free a slot."""
+        self.ids[slot] = ""
+        self.flags[slot] = ENDED
+        self.due_at[slot] = FREE
+        self._free.append(slot)
+
     def grow(self, count: int) -> int:
-        """Add so many slots of zeros at once and return the first; step by step they would leave holes in memory."""
+        """Add so many slots of zeros at once and return the first."""
         first = len(self.ids)
         self.ids.extend([""] * count)
         for column in vars(self).values():

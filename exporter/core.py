@@ -16,7 +16,6 @@ from exporter.desk import Desk
 from exporter.in_flight import Cohorts, InFlight
 from exporter.labels import IDLE_SECONDS, LabelRules
 from exporter.meters import RelayMeter
-from exporter.placing import Placing
 from exporter.plan import Plan, Rules
 from exporter.records import progress_row
 from exporter.timekeeper import Timekeeper
@@ -60,7 +59,7 @@ class Core:
         self.plan = Plan(Rules(self.in_flight, settings.graces(config), self._desks(config, now)), columns)
         self.tracker = Tracker(self.in_flight, self.plan, self.counting, self.committer, clock)
         self.timekeeper = Timekeeper(self.tracker, clock)
-        self.placing = Placing(columns, self.plan, self.tracker.aging)
+        self.placing = self.tracker.placing
         self.admission = Admission(self.tracker, self.rules, self.committer, writer, clock)
         self.committer.on_health = self._store_changed
         self.expected: frozenset[Key] = frozenset()

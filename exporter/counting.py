@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from exporter import catalogue as metrics
@@ -16,6 +16,7 @@ from exporter.message import (
     Maturity,
     Message,
     Outcome,
+    Status,
     StatusReport,
     Transition,
 )
@@ -47,10 +48,15 @@ class Counting:
         self.currencies = currencies
         self._histogram_labels = histogram_labels
 
-    def accepted(self, tally: Tally, message: Message) -> None:
-        """Count a message that is taken into tracking."""
-        tally.count(metrics.ACCEPTED, *self._set(message))
-        self._move(tally, message, 1)
+    def accepted(self, tally: Tally, messages: Iterable[Message]) -> None:
+        """Count messages that are taken into tracking."""
+        alike: dict[tuple[str, str, Labels, Status], int] = {}
+        for message in messages:
+            key = (message.account, message.channel, message.labels, message.status)
+            alike[key] = alike.get(key, 0) + 1
+        for (account, channel, labels, status), number in alike.items():
+            tally.count(metrics.ACCEPTED, account, channel, *_values(labels, self.rules.names), by=number)
+            tally.move(metrics.IN_FLIGHT, account, channel, status.label, by=number)
 
     def advanced(self, tally: Tally, before: Message, transition: Transition) -> None:
         """Count what an observation changed."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Final
 
 import msgspec
@@ -55,12 +57,11 @@ class InFlight:
         self.columns = Columns()
         self.traceparents: dict[int, str] = {}
         """Those of the messages that have one, by slot."""
-        self._slots: dict[str, dict[str, int]] = {}
-        self._free: list[int] = []
+        self._slots: defaultdict[str, dict[str, int]] = defaultdict(dict)
 
     def __len__(self) -> int:
         """Count the messages in flight."""
-        return len(self.columns) - len(self._free)
+        return len(self.columns) - self.columns.free
 
     def slots(self) -> Iterator[int]:
         """Yield every slot in use."""
@@ -75,30 +76,33 @@ class InFlight:
         """Return what the message of a slot shares with others."""
         return self.cohorts[self.columns.cohort[slot]]
 
-    def add(self, message: Message, seq: int) -> int:
-        """Give a message a slot."""
-        columns = self.columns
-        slot = self._free.pop() if self._free else columns.grow(1)
-        columns.ids[slot] = message.id
-        columns.seq[slot] = seq
-        columns.cohort[slot] = self.cohorts.number(Cohort(message.account, message.channel, message.labels))
-        columns.sent_at[slot] = message.sent_at
-        columns.accepted_at[slot] = message.accepted_at
-        columns.ttl[slot] = message.ttl
-        columns.polled_at[slot] = max(message.answered_at, message.other_at)
-        columns.due_at[slot] = UNSTORED
-        columns.demand[slot] = columns.failures[slot] = columns.stage[slot] = 0
-        columns.flags[slot] = LISTED if message.listed else 0
-        if message.traceparent is not None:
-            self.traceparents[slot] = message.traceparent
-        self._slots.setdefault(message.account, {})[message.id] = slot
-        self.put(slot, message)
-        return slot
+    def add(self, messages: Sequence[Message], first_seq: int) -> list[int]:
+        """Give messages slots, and numbers from `first_seq` on; returns the slots in the order of the messages."""
+        columns, slots = self.columns, self.columns.take(len(messages))
+        ids, seqs, cohorts, due_at, flags = columns.ids, columns.seq, columns.cohort, columns.due_at, columns.flags
+        sent_at, accepted_at, ttl, polled_at = columns.sent_at, columns.accepted_at, columns.ttl, columns.polled_at
+        demand, failures, stage, number = columns.demand, columns.failures, columns.stage, self.cohorts.number
+        for slot, message, seq in zip(slots, messages, count(first_seq), strict=False):
+            ids[slot] = message.id
+            seqs[slot] = seq
+            cohorts[slot] = number(Cohort(message.account, message.channel, message.labels))
+            sent_at[slot] = message.sent_at
+            accepted_at[slot] = message.accepted_at
+            ttl[slot] = message.ttl
+            polled_at[slot] = max(message.answered_at, message.other_at)
+            due_at[slot] = UNSTORED
+            demand[slot] = failures[slot] = stage[slot] = 0
+            flags[slot] = LISTED if message.listed else 0
+            if message.traceparent is not None:
+                self.traceparents[slot] = message.traceparent
+            self._slots[message.account][message.id] = slot
+            self.put(slot, message)
+        return slots
 
     def index(self) -> None:
         """Let all messages be found that were filled into the columns; once at the end is faster than as they come."""
         accounts = [self.cohorts[number].account for number in range(len(self.cohorts))]
-        slots = [self._slots.setdefault(account, {}) for account in accounts]
+        slots = [self._slots[account] for account in accounts]
         for slot, (message_id, number) in enumerate(zip(self.columns.ids, self.columns.cohort, strict=True)):
             slots[number][message_id] = slot
 
@@ -147,7 +151,4 @@ class InFlight:
         """Free the slot of a message that ended."""
         del self._slots[self.cohort(slot).account][self.columns.ids[slot]]
         self.traceparents.pop(slot, None)
-        self.columns.ids[slot] = ""
-        self.columns.flags[slot] = ENDED
-        self.columns.due_at[slot] = FREE
-        self._free.append(slot)
+        self.columns.release(slot)

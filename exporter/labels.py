@@ -71,6 +71,7 @@ class LabelRules:
         self.limits = limits
         self.words = Words(limits.channels)
         self.names = tuple(sorted(limits.max_values))
+        self._none = ("",) * len(self.names)
         self.overflowed = {name: self.overflowed.get(name, 0) for name in self.names}
         self._sets: dict[LabelSet, float] = {}
         self._combinations = 0
@@ -91,12 +92,19 @@ class LabelRules:
 
     def admit(self, account: str, channel: str, given: Mapping[str, str], now: float) -> Labels:
         """Return the labels that a new message of this account and (label) channel counts under."""
-        self.ignored += sum(name not in self._values for name in given)
-        values = tuple(self._value(name, given.get(name, ""), now) for name in self.names)
+        values = self._given(account, channel, given, now) if given else self._none
+        labels = (account, channel, *values)
+        # The messages of a request come in the same moment, and most have the same labels.
+        if self._sets.get(labels) != now:
+            self.touch(labels, now)
+        return tuple(zip(self.names, values, strict=True)) if values else ()
+
+    def _given(self, account: str, channel: str, given: Mapping[str, str], now: float) -> tuple[str, ...]:
+        self.ignored += sum([name not in self._values for name in given])
+        values = tuple([self._value(name, given.get(name, ""), now) for name in self.names])
         if any(values) and not self._has_room((account, channel, *values), now):
-            values = tuple(self._overflow(name) for name in self.names)
-        self.touch((account, channel, *values), now)
-        return tuple(zip(self.names, values, strict=True))
+            return tuple(self._overflow(name) for name in self.names)
+        return values
 
     def _value(self, name: str, value: str, now: float) -> str:
         if not value or value == OTHER:

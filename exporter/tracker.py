@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from itertools import count
 from typing import Final
 
 from exporter import catalogue as metrics
 from exporter.aging import Aging
 from exporter.announced import Announced
 from exporter.clock import Clock
-from exporter.columns import CLAIMED, ENDED, FREE, MATURED, UNPLACED, UNSTORED, WAITED
+from exporter.columns import CLAIMED, ENDED, MATURED, UNPLACED, UNSTORED, WAITED
 from exporter.commit import Committer
 from exporter.counting import Counting
 from exporter.desk import Desk
@@ -30,6 +32,7 @@ from exporter.message import (
     Transition,
 )
 from exporter.missed import Missed
+from exporter.placing import Placing
 from exporter.plan import Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
 from exporter.waiting import Waiters
@@ -48,27 +51,21 @@ class Tracker:
         self.aging = Aging(in_flight, plan.rules)
         self.announced = Announced(in_flight, committer, self.aging)
         self.missed = Missed(self.announced.meter)
+        self.placing = Placing(in_flight.columns, plan, self.aging)
         self.waiters = Waiters()
         self._committer = committer
         self._clock = clock
         self._ended: dict[int, Outcome] = {}
         """The outcomes of messages that ended and whose end is not stored yet, by sequence number."""
 
-    def track(self, message: Message, seq: int) -> None:
-        """Take in a message that nobody tracks; it is polled once it is stored."""
-        slot = self.in_flight.add(message, seq)
+    def track(self, messages: Sequence[Message], first_seq: int) -> None:
+        """Take in messages that nobody tracks, numbered from `first_seq` on; they are polled once they are stored."""
+        slots = self.in_flight.add(messages, first_seq)
         changes = self._committer.changes
-        changes.accepted.append(in_flight_row(message, seq))
-        self.counting.accepted(changes.tally, message)
-        changes.then.append(lambda: self._begin(slot))
+        changes.accepted.extend(map(in_flight_row, messages, count(first_seq)))
+        self.counting.accepted(changes.tally, messages)
+        changes.then.append(lambda: self.placing.welcome(slots, self._clock.now()))
         self._committer.soon()
-
-    def _begin(self, slot: int) -> None:
-        now = self._clock.now()
-        self.aging.enter(slot, now)
-        if not self.in_flight.columns.has(slot, ENDED):
-            self.in_flight.columns.due_at[slot] = FREE
-            self.plan.welcome(slot, now)
 
     def apply(self, slot: int, seq: int, observed: Observation, desk: Desk) -> PollResult:
         """Apply what one call brought about message `seq`; returns what the call counts as."""

@@ -31,7 +31,7 @@ class Office:
     def enter(self, due_at: float, lane: int = 0, now: float = NOW) -> int:
         number = len(self.slots)
         message = Message(id=f"m{number}", account="main", channel="sms", sent_at=NOW, accepted_at=NOW)
-        slot = self.in_flight.add(message, number)
+        slot = self.in_flight.add([message], number)[0]
         self.slots.append(slot)
         self.numbers[slot] = number
         self.queue.enter(slot, self.lane(lane), due_at, now)

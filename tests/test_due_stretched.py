@@ -49,7 +49,7 @@ class Account:
             sent_at = at + index * apart
             number = len(self.lane_of)
             message = Message(id=f"m{number}", account="a", channel="sms", sent_at=sent_at, accepted_at=sent_at)
-            slot = self.in_flight.add(message, number)
+            slot = self.in_flight.add([message], number)[0]
             self.lane_of[slot] = lane
             heapq.heappush(self._arriving, (sent_at, slot))
             slots.append(slot)

@@ -43,7 +43,7 @@ MESSAGE = Message(id="m1", account="main", channel="sms", sent_at=10.0, accepted
 @given(messages, st.integers(0, 2**62))
 def test_a_message_comes_back_as_it_was(message: Message, seq: int) -> None:
     in_flight = InFlight(Cohorts())
-    slot = in_flight.add(message, seq)
+    slot = in_flight.add([message], seq)[0]
     assert in_flight.get(slot) == message
     assert in_flight.columns.seq[slot] == seq
     assert in_flight.find(message.account, message.id) == slot
@@ -54,7 +54,7 @@ def test_what_can_change_is_written_back(message: Message) -> None:
     in_flight = InFlight(Cohorts())
     fixed = {name: getattr(message, name) for name in ("sent_at", "accepted_at", "ttl", "traceparent", "listed")}
     same = {"id": "m1", "account": "main", "channel": "sms", "labels": ()}
-    slot = in_flight.add(msgspec.structs.replace(MESSAGE, **fixed), 1)
+    slot = in_flight.add([msgspec.structs.replace(MESSAGE, **fixed)], 1)[0]
     changed = msgspec.structs.replace(message, **fixed, **same)
     in_flight.put(slot, changed)
     assert in_flight.get(slot) == changed
@@ -62,25 +62,25 @@ def test_what_can_change_is_written_back(message: Message) -> None:
 
 def test_a_new_slot_waits_for_nothing_and_has_no_past() -> None:
     in_flight = InFlight(Cohorts())
-    columns, slot = in_flight.columns, in_flight.add(MESSAGE, 1)
+    columns, slot = in_flight.columns, in_flight.add([MESSAGE], 1)[0]
     columns.failures[slot] = columns.demand[slot] = columns.stage[slot] = 9
     columns.mark(slot, MATURED)
     in_flight.end(slot)
     in_flight.remove(slot)
-    assert in_flight.add(msgspec.structs.replace(MESSAGE, id="m2", traceparent=None), 2) == slot
+    assert in_flight.add([msgspec.structs.replace(MESSAGE, id="m2", traceparent=None)], 2)[0] == slot
     assert (columns.failures[slot], columns.demand[slot], columns.stage[slot], columns.flags[slot]) == (0, 0, 0, 0)
     assert (columns.due_at[slot] < 0, columns.polled_at[slot]) == (True, 0.0)
 
 
 def test_the_last_poll_of_a_message_that_comes_back_is_its_last_answer() -> None:
     in_flight = InFlight(Cohorts())
-    slot = in_flight.add(msgspec.structs.replace(MESSAGE, answered_at=30.0, other_at=20.0), 1)
+    slot = in_flight.add([msgspec.structs.replace(MESSAGE, answered_at=30.0, other_at=20.0)], 1)[0]
     assert in_flight.columns.polled_at[slot] == 30.0
 
 
 def test_maturity_and_the_end_are_remembered() -> None:
     in_flight = InFlight(Cohorts())
-    columns, slot = in_flight.columns, in_flight.add(msgspec.structs.replace(MESSAGE, listed=True), 1)
+    columns, slot = in_flight.columns, in_flight.add([msgspec.structs.replace(MESSAGE, listed=True)], 1)[0]
     assert columns.flags[slot] == LISTED
     columns.mark(slot, MATURED)
     in_flight.end(slot)
@@ -92,8 +92,8 @@ def test_maturity_and_the_end_are_remembered() -> None:
 
 def test_the_same_id_may_be_in_flight_in_two_accounts() -> None:
     in_flight = InFlight(Cohorts())
-    one = in_flight.add(MESSAGE, 1)
-    other = in_flight.add(msgspec.structs.replace(MESSAGE, account="other"), 2)
+    one = in_flight.add([MESSAGE], 1)[0]
+    other = in_flight.add([msgspec.structs.replace(MESSAGE, account="other")], 2)[0]
     assert (in_flight.find("main", "m1"), in_flight.find("other", "m1")) == (one, other)
     in_flight.remove(one)
     assert (in_flight.find("main", "m1"), in_flight.find("other", "m1")) == (None, other)
@@ -118,7 +118,7 @@ class Comings(RuleBasedStateMachine):
     @rule(message=messages)
     def come(self, message: Message) -> None:
         if (message.account, message.id) not in self.truth:
-            self.in_flight.add(message, len(self.truth))
+            self.in_flight.add([message], len(self.truth))
             self.truth[message.account, message.id] = message
 
     @rule(which=st.integers(0, 100))

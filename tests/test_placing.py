@@ -70,7 +70,7 @@ def core(rows: list[InFlightRow]) -> Core:
 def one_by_one(all_: list[Message]) -> Core:
     alone = core([])
     for seq, message in enumerate(all_, start=1):
-        slot = alone.in_flight.add(message, seq)
+        slot = alone.in_flight.add([message], seq)[0]
         alone.in_flight.columns.due_at[slot] = FREE
         alone.tracker.aging.enter(slot, NOW)
         alone.plan.enter(slot, NOW)
@@ -87,7 +87,8 @@ async def taken_back(all_: list[Message]) -> Core:
 
 
 def columns(one: Core, slot: int) -> dict[str, object]:
-    return {name: column[slot] for name, column in vars(one.in_flight.columns).items() if name != "cohort"}
+    kept = {name: column for name, column in vars(one.in_flight.columns).items() if not name.startswith("_")}
+    return {name: column[slot] for name, column in kept.items() if name != "cohort"}
 
 
 def named(drawn: list[Message]) -> list[Message]:

@@ -101,6 +101,8 @@ class Messages:
                 if channel is None or message.channel == channel:
                     found.append(of_message(message))
             slot += 1
+        while slot < end and columns.has(slot, ENDED):
+            slot += 1
         return _json(Page(found, str(slot) if slot < len(columns) else None))
 
     async def stop(self, request: web.Request) -> web.Response:

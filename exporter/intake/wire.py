@@ -38,8 +38,11 @@ class WireMessage(msgspec.Struct, frozen=True):
     traceparent: str | None = None
 
 
-def offer(wire: WireMessage, first_account: str) -> Offer:
-    """Return what is offered; raise UnusableError for a send time that is none. The rest is for admission to judge."""
+def offer(wire: WireMessage, first_account: str, traceparent: str | None = None) -> Offer:
+    """Return what is offered; raise UnusableError for a send time that is none. The rest is for admission to judge.
+
+    `traceparent` is that of a message that has no valid one of its own.
+    """
     return Offer(
         id=wire.messageId,
         account=first_account if wire.account is None else wire.account,
@@ -47,7 +50,7 @@ def offer(wire: WireMessage, first_account: str) -> Offer:
         sent_at=None if wire.sentAt is None else _sent_at(wire.sentAt),
         ttl=wire.ttl,
         labels=wire.labels or {},
-        traceparent=valid_traceparent(wire.traceparent),
+        traceparent=valid_traceparent(wire.traceparent) or traceparent,
     )
 
 
