@@ -97,19 +97,21 @@ def alike(code: int, output: str) -> dict[str, tuple[int, str]]:
     return dict.fromkeys(INSTALLED, (code, output))
 
 
-def write_example_config(folder: Path, base_url: str, **polling: str) -> None:
+def write_example_config(folder: Path, base_url: str, mature: str) -> None:
     """Write the configuration beside the examples, for another API, polling every second."""
     config = yaml.safe_load((EXAMPLES / "exporter.yaml").read_text("utf-8"))
     config["accounts"][0] |= {"base_url": base_url, "requests_per_second": 1000, "burst": 1000}
-    config |= {"polling": [{**EVERY_SECOND, **polling}], "zero_hold": "0s"}
+    config |= {"polling": [{**EVERY_SECOND, "mature": mature}], "zero_hold": "0s"}
     write_config(folder, json.dumps(config))
 
 
 @contextlib.asynccontextmanager
-async def exporting(folder: Path, refusals: Refusals | None = None, **channels: ChannelProfile) -> AsyncIterator[World]:
+async def exporting(
+    folder: Path, refusals: Refusals | None = None, mature: str = "3s", **channels: ChannelProfile
+) -> AsyncIterator[World]:
     """Run a simulated API whose channels fare like that, and the exporter for it, while the block lasts."""
     async with simulated(profile=Profile(channels=channels), refusals=refusals) as simulator:
-        write_example_config(folder, simulator.url, mature="3s")
+        write_example_config(folder, simulator.url, mature)
         async with serving(folder, env={"SMSBAT_API_KEY": KEY}) as exporter:
             await exporter.ready()
             yield World(simulator, exporter, await exporter.api_url(), f"{await exporter.url()}/metrics")
@@ -278,7 +280,7 @@ async def test_a_campaigns_delivery_rate_is_that_of_the_messages_that_it_sent(tm
 
 async def test_a_campaign_that_is_not_judged_in_time_exits_with_2(tmp_path: Path) -> None:
     phones = write_phones(tmp_path, 3)
-    async with exporting(tmp_path, viber_promo=NEVER) as world:
+    async with exporting(tmp_path, mature="1h", viber_promo=NEVER) as world:
         ended = await campaign(world, phones, WAIT_SECONDS="1")
     assert said(ended) == alike(2, "accepted 3 of 3\n")
 
