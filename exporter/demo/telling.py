@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from exporter import catalogue as metrics
+from exporter.demo.setting import API_KEY
 from exporter.message import Outcome
 from exporter.totals import Histogram
 
@@ -24,6 +25,7 @@ The exporter, polling a simulated SMSBat API about a steady flow of messages. It
   health       {url}/-/healthy
   status page  {url}/
   API          {api_url}/api/v1/messages
+  relay        {api_url}/bat/messagelist (send with X-Authorization-Key: {API_KEY})
 {apis}
 
 Watch, with curl -s {url}/metrics | grep NAME:
@@ -45,6 +47,7 @@ STILL: Final = (
     ("no API is away for a minute", (metrics.API_UP,)),
     ("no account is removed", (metrics.PARKED,)),
     ("a store in memory does not fail", (metrics.STORE_UP, metrics.STORE_ERRORS)),
+    ("only you send through the relay", (metrics.RELAY_REQUESTS, metrics.RELAY_UNTRACKED)),
     ("nothing is reloaded; kill -HUP does it", (metrics.RELOAD_OK, metrics.RELOAD_AT)),
 )
 """Why, and what does not move while the demo runs; from a comparison of scrapes two minutes apart."""
@@ -79,6 +82,7 @@ def introduction(url: str, api_url: str, apis: Mapping[str, str]) -> str:
     return _INTRODUCTION.format(
         url=url,
         api_url=api_url,
+        API_KEY=API_KEY,
         apis="\n".join(
             f"  SMSBat API   {api} (simulated, account {name}; /_control/ledger has the truth)"
             for name, api in apis.items()

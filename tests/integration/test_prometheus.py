@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import shutil
 import socket
@@ -228,4 +229,13 @@ async def test_promtool_accepts_the_readmes_scrape_configuration(tmp_path: Path)
     (example,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", readme, re.DOTALL)
     (tmp_path / "prometheus.yml").write_text(example, "utf-8")
     code, said = await promtool(tmp_path, "check", "config", "--lint-fatal", "prometheus.yml")
+    assert code == 0, said
+
+
+async def test_promtool_accepts_the_query_for_a_campaigns_delivery_rate(tmp_path: Path) -> None:
+    examples = (ROOT / "docs" / "examples.md").read_text("utf-8")
+    (query,) = re.findall(r"```promql\n(.*?)```", examples, re.DOTALL)
+    rules = {"groups": [{"name": "examples", "rules": [{"record": "campaign:smsbat_delivery:ratio", "expr": query}]}]}
+    (tmp_path / "rules.yml").write_text(json.dumps(rules), "utf-8")
+    code, said = await promtool(tmp_path, "check", "rules", "rules.yml")
     assert code == 0, said
