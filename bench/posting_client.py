@@ -68,7 +68,7 @@ async def _post(url: str, clients: int, count: int) -> float:
     parts, loop = urlsplit(url), asyncio.get_running_loop()
     requests = iter([_request(parts.netloc) for _ in range(count)])
     opened = [
-        (await loop.create_connection(lambda: _Client(requests), str(parts.hostname), parts.port))[1]
+        (await loop.create_connection(lambda: _Client(requests), str(parts.hostname), parts.port or 0))[1]
         for _ in range(clients)
     ]
     began = time.perf_counter()
