@@ -67,7 +67,8 @@ async def _waiting(url: str, message_id: str) -> list[_Caller]:
     callers: list[_Caller] = []
     for _ in range(_WAITERS // _AT_ONCE):
         opened = [
-            loop.create_connection(lambda: _Caller(request), str(parts.hostname), parts.port or 0) for _ in range(_AT_ONCE)
+            loop.create_connection(lambda: _Caller(request), str(parts.hostname), parts.port or 0)
+            for _ in range(_AT_ONCE)
         ]
         callers += [caller for _, caller in await asyncio.gather(*opened)]
     return callers

@@ -16,6 +16,7 @@ from exporter.labels import LabelRules
 from exporter.message import MESSAGE_ID, Anomaly, Message
 from exporter.store.recall import Recall
 from exporter.store.writer import Writer
+from exporter.trace_ids import Sampling
 from exporter.tracker import Tracker
 
 _SKEW_SECONDS: Final = 5.0
@@ -62,6 +63,8 @@ class Admission:
         """Take those who number, label, track and store."""
         self.accounts: frozenset[str] = frozenset()
         self.max_in_flight = 0
+        self.sampling: Sampling | None = None
+        """Of which messages traces are made; None while none are."""
         self.last_seq = 0
         self._tracker = tracker
         self._rules = rules
@@ -135,7 +138,7 @@ class Admission:
         if now < sent_at <= now + _SKEW_SECONDS:
             sent_at = now
             self._committer.changes.tally.count(metrics.ANOMALIES, offer.account, Anomaly.FUTURE_SEND_TIME.value)
-        return Message(
+        message = Message(
             id=offer.id,
             account=offer.account,
             channel=channel,
@@ -146,6 +149,9 @@ class Admission:
             traceparent=offer.traceparent,
             listed=offer.listed,
         )
+        if self.sampling is not None and self.sampling.takes(message):
+            return msgspec.structs.replace(message, sampled=True)
+        return message
 
     def _count(self, source: str, **results: int) -> None:
         for result, by in results.items():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from exporter.in_flight import InFlight
     from exporter.message import Observation
 
+NOTE: Final = "claim"
 _decode: Final = msgspec.json.Decoder(Claim).decode
 
 
@@ -74,7 +75,7 @@ class Announced:
         if columns.has(slot, CLAIMED):
             # It was abandoned.
             self._settle(slot, WebhookResult.UNCHANGED)
-        self._committer.changes.claims[columns.seq[slot]] = None
+        self._committer.changes.notes[columns.seq[slot], NOTE] = None
         return True
 
     def _keep(self, slot: int, claim: Claim) -> None:
@@ -90,5 +91,6 @@ class Announced:
         self._committer.changes.then.append(lambda: self.meter.count(account, result))
 
     def _store(self, slot: int, claim: Claim) -> None:
-        self._committer.changes.claims[self._in_flight.columns.seq[slot]] = msgspec.json.encode(claim).decode()
+        seq = self._in_flight.columns.seq[slot]
+        self._committer.changes.notes[seq, NOTE] = msgspec.json.encode(claim).decode()
         self._committer.soon()

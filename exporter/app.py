@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from exporter import __version__, settings, upkeep, view
+from exporter import __version__, upkeep, view
 from exporter.api import listener as api
 from exporter.api.guards import token_of
 from exporter.api.messages import Backend
@@ -21,6 +22,7 @@ from exporter.metrics import Snapshot
 from exporter.restoring import restored
 from exporter.sources import Sources
 from exporter.store import Store
+from exporter.tracing.room import Tracing
 from exporter.web.server import ListenError
 from exporter.webhook.listener import Tokens, Webhooks
 from exporter.webhook.receiver import Receiver
@@ -48,6 +50,7 @@ class Parts(NamedTuple):
     sources: Sources
     receiver: Receiver
     crew: Crew
+    tracing: Tracing
 
 
 class Connections(NamedTuple):
@@ -123,11 +126,16 @@ class App:
         ]
         for task in self._tasks:
             task.add_done_callback(self._watch)
-        parts = Parts(core, _backend(core), Sources(core, self._watch), Receiver(core), Crew(core, self._watch))
+        parts = Parts(
+            core,
+            _backend(core),
+            Sources(core, self._watch),
+            Receiver(core),
+            Crew(core, self._watch),
+            Tracing(core, os.environ),
+        )
         _begin(parts, _connect(parts, self._config))
         self._parts = parts
-        if idle := settings.without_effect(self._config):
-            _log.warning("settings of features that this version does not have", extra=fields(settings=", ".join(idle)))
         series = sum(len(family.samples) for family in view.snapshot(core, clock.now()).collect())
         _log.info("ready", extra=fields(version=__version__, in_flight=len(core.in_flight), estimated_series=series))
 
@@ -189,6 +197,8 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._parts is not None:
+            await self._parts.tracing.close()
         if done:
             await core.writer.close()
 
@@ -235,6 +245,7 @@ def _connect(parts: Parts, config: Config) -> Connections:
 def _begin(parts: Parts, connections: Connections) -> None:
     """Take messages in and poll, as the core's configuration says; raises nothing."""
     config = parts.core.config
+    parts.tracing.follow(config)
     parts.sources.follow(config, connections.lines)
     parts.crew.on_answer = parts.sources.on_answer(config)
     parts.crew.start(connections.clients, config)

@@ -238,6 +238,7 @@ LABELS_IGNORED: Final = _own("labels_ignored_total", Kind.COUNTER, "Labels of me
 STORE_UP: Final = _own("store_up", Kind.GAUGE, "Whether the last commit succeeded.")
 STORE_COMMIT: Final = _own("store_commit_seconds", Kind.HISTOGRAM, "Duration of commits.")
 STORE_ERRORS: Final = _own("store_errors_total", Kind.COUNTER, "Calls to the store that failed.")
+SPANS: Final = _own("spans_total", Kind.COUNTER, "Spans of traces, by what became of them.", "result")
 RELOAD_OK: Final = _own(
     "config_last_reload_successful", Kind.GAUGE, "Whether the last attempt to read the configuration succeeded."
 )

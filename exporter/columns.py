@@ -26,7 +26,9 @@ CLAIMED: Final = 16
 """A webhook announced the end of the message, and the API has not said yet."""
 _MORE_SLOTS: Final = 1024
 """How many are added at once: to add one by one takes longer than to fill it."""
-STORED: Final = MATURED | LISTED
+SAMPLED: Final = 32
+"""A trace is made of the message."""
+STORED: Final = MATURED | LISTED | SAMPLED
 """The flags that the store keeps; their numbers never change."""
 
 

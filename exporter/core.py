@@ -15,7 +15,7 @@ from exporter.counting import Counting
 from exporter.desk import Desk
 from exporter.in_flight import Cohorts, InFlight
 from exporter.labels import IDLE_SECONDS, LabelRules
-from exporter.meters import RelayMeter
+from exporter.meters import RelayMeter, SpanMeter
 from exporter.plan import Plan, Rules
 from exporter.records import progress_row
 from exporter.timekeeper import Timekeeper
@@ -50,6 +50,7 @@ class Core:
         self.totals = totals
         self.reloads = Reloads(now)
         self.relay = RelayMeter()
+        self.spans = SpanMeter()
         self.revision = os.environ.get("SMSBAT_EXPORTER_REVISION", "unknown")
         self.in_flight = InFlight(Cohorts())
         self.rules = LabelRules(settings.label_limits(config))

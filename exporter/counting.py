@@ -22,6 +22,7 @@ from exporter.message import (
 )
 from exporter.objectives import Objectives
 from exporter.totals import Tally
+from exporter.trace_ids import ids_of
 
 WINDOW_MATURED: Final = "matured"
 WINDOW_FALLBACK: Final = "fallback"
@@ -106,6 +107,9 @@ class Counting:
         histogram_set = self._histogram_set(message)
         if outcome is Outcome.DELIVERED:
             tally.observe(metrics.DELIVERY_TIME, ending.upper_seconds, *histogram_set, ending.fallback.value)
+            if message.sampled:
+                exemplar = (ending.upper_seconds, ids_of(message))
+                tally.illustrate(metrics.DELIVERY_TIME, *exemplar, *histogram_set, ending.fallback.value)
             tally.observe(metrics.DELIVERY_TIME_LOWER, ending.lower_seconds, *histogram_set, ending.fallback.value)
             tally.note(WINDOW_DELIVERED, message.account, message.channel)
         elif outcome in _FAILURES:

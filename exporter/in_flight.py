@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from exporter.columns import ENDED, FREE, LISTED, MATURED, UNSTORED, Columns
+from exporter.columns import ENDED, FREE, LISTED, MATURED, SAMPLED, UNSTORED, Columns
 from exporter.message import Labels, Message, Status
 
 _STATUSES: Final = tuple(Status)
@@ -92,7 +92,7 @@ class InFlight:
             polled_at[slot] = max(message.answered_at, message.other_at)
             due_at[slot] = UNSTORED
             demand[slot] = failures[slot] = stage[slot] = 0
-            flags[slot] = LISTED if message.listed else 0
+            flags[slot] = message.listed * LISTED | message.sampled * SAMPLED
             if message.traceparent is not None:
                 self.traceparents[slot] = message.traceparent
             self._slots[message.account][message.id] = slot
@@ -128,6 +128,7 @@ class InFlight:
             columns.other_at[slot],
             flags & MATURED != 0,
             columns.polls[slot],
+            flags & SAMPLED != 0,
         )
 
     def put(self, slot: int, message: Message) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from exporter.columns import ENDED
 from exporter.message import Message, Outcome
-from exporter.records import Finished
+from exporter.records import Finished, shown_trace_id
 from exporter.store import FinishedRow
 from exporter.store.writer import Writer
 from exporter.tracker import Tracker
@@ -96,7 +96,7 @@ def of_message(message: Message) -> Known:
         sent_at=rfc_3339(message.sent_at),
         accepted_at=rfc_3339(message.accepted_at),
         polls=message.polls,
-        trace_id=message.traceparent.split("-")[1] if message.traceparent else None,
+        trace_id=shown_trace_id(message),
     )
 
 
@@ -122,6 +122,7 @@ def of_finished(row: FinishedRow) -> Known:
         rate=_number(body.rate),
         fallback_used={"used": True, "unused": False, "none": False}.get(body.fallback or ""),
         via=body.via if delivered else None,
+        trace_id=body.trace_id,
         time_to_delivery=Bounds(body.lower_seconds or 0.0, body.upper_seconds or 0.0) if bounds else None,
     )
 

@@ -110,6 +110,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """When the last answer other than 404 arrived."""
     matured: bool = False
     polls: int = 0
+    sampled: bool = False
+    """A trace is made of it."""
 
 
 class Anomaly(enum.Enum):

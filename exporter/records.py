@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from exporter.columns import LISTED, MATURED, STORED, Columns
+from exporter.columns import LISTED, MATURED, SAMPLED, STORED, Columns
 from exporter.in_flight import Cohort, Cohorts, InFlight
 from exporter.lifecycle import via
 from exporter.message import Ending, Labels, Message, Outcome, StatusReport
 from exporter.store import FinishedRow, InFlightRow, ProgressRow
+from exporter.trace_ids import trace_id
 
 ABANDONED: Final = "abandoned"
 """What stands for the outcome of a message whose tracking was stopped."""
@@ -39,6 +40,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     via: str | None = None
     lower_seconds: float | None = None
     upper_seconds: float | None = None
+    trace_id: str | None = None
 
 
 def labels_text(labels: Labels) -> str:
@@ -70,7 +72,7 @@ def in_flight_row(message: Message, seq: int) -> InFlightRow:
         message.in_flight_at,
         message.answered_at,
         message.other_at,
-        message.matured * MATURED | message.listed * LISTED,
+        message.matured * MATURED | message.listed * LISTED | message.sampled * SAMPLED,
         message.polls,
     )
 
@@ -102,6 +104,7 @@ def finished_row(message: Message, ending: Ending, currency: str | None) -> Fini
         fallback=ending.fallback.value,
         lower_seconds=ending.lower_seconds,
         upper_seconds=ending.upper_seconds,
+        trace_id=shown_trace_id(message),
     )
     return _row(message, ending.at, body if report is None else _with_answer(body, message, report, currency))
 
@@ -132,8 +135,14 @@ def abandoned_row(message: Message, now: float) -> FinishedRow:
         accepted_at=message.accepted_at,
         polls=message.polls,
         status=message.status.label,
+        trace_id=shown_trace_id(message),
     )
     return _row(message, now, body)
+
+
+def shown_trace_id(message: Message) -> str | None:
+    """Return the trace that tells of a message: ours, or the one that its caller named; None when there is none."""
+    return trace_id(message) if message.sampled or message.traceparent is not None else None
 
 
 def _row(message: Message, at: float, body: Finished) -> FinishedRow:

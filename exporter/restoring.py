@@ -6,8 +6,8 @@ import gc
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from exporter import announced, settings, traced
 from exporter import catalogue as metrics
-from exporter import settings
 from exporter.core import Core
 from exporter.message import Status
 from exporter.records import Loading
@@ -55,8 +55,8 @@ def _take_back(core: Core, store: Store, now: float) -> None:
             gc.enable()
     core.admission.last_seq = store.last_seq()
     _count_in_flight(core, now)
-    claims = store.claims()
-    core.tracker.announced.load({loading.slot(seq): body for seq, body in claims.items()}, now)
+    for kind, load in ((announced.NOTE, core.tracker.announced.load), (traced.NOTE, core.tracker.traced.load)):
+        load({loading.slot(seq): body for seq, body in store.notes(kind).items()}, now)
 
 
 def _count_in_flight(core: Core, now: float) -> None:

@@ -8,6 +8,7 @@ from itertools import count
 from typing import Final
 
 from exporter import catalogue as metrics
+from exporter import traced
 from exporter.aging import Aging
 from exporter.announced import Announced
 from exporter.clock import Clock
@@ -35,6 +36,7 @@ from exporter.missed import Missed
 from exporter.placing import Placing
 from exporter.plan import Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
+from exporter.traced import Traced
 from exporter.waiting import Waiters
 
 _log: Final = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class Tracker:
         self.counting = counting
         self.aging = Aging(in_flight, plan.rules)
         self.announced = Announced(in_flight, committer, self.aging)
+        self.traced = Traced(in_flight, committer)
         self.missed = Missed(self.announced.meter)
         self.placing = Placing(in_flight.columns, plan, self.aging)
         self.waiters = Waiters()
@@ -85,6 +88,7 @@ class Tracker:
         if transition.ending is not None:
             self._end(slot, transition.message, transition.ending)
         else:
+            self.traced.step(slot, transition.seen, self._clock.now())
             self._committer.changes.progressed[slot] = None
         changed = transition.ending is not None or transition.message.status is not before.status
         if changed or transition.anomalies:
@@ -119,6 +123,7 @@ class Tracker:
         changes = self._committer.changes
         self.counting.abandoned(changes.tally, message)
         changes.finished.append(abandoned_row(message, self._clock.now()))
+        self.traced.leave(slot, message, None, self._clock.now())
         self._remove(slot)
 
     def _end(self, slot: int, message: Message, ending: Ending) -> None:
@@ -127,6 +132,7 @@ class Tracker:
             self.counting.matured(changes.tally, message, matured_by(ending.outcome), ending.at)
         changes.finished.append(finished_row(message, ending, self.counting.currencies.get(message.account)))
         self._ended[self.in_flight.columns.seq[slot]] = ending.outcome
+        self.traced.leave(slot, message, ending, message.sent_at + ending.upper_seconds)
         announced = self._remove(slot)
         if not announced and message.status.final:
             self.missed.expect(message.account, message.id, ending.at)
@@ -147,8 +153,8 @@ class Tracker:
     def _free(self, slot: int) -> None:
         outcome = self._ended.pop(self.in_flight.columns.seq[slot], None)
         if _log.isEnabledFor(logging.DEBUG):
-            word = "abandoned" if outcome is None else outcome.value
-            _log.debug("a message ended", extra=fields(id=self.in_flight.columns.ids[slot], outcome=word))
+            word, message = "abandoned" if outcome is None else outcome.value, self.in_flight.get(slot)
+            _log.debug("a message ended", extra=fields(id=message.id, outcome=word, **traced.fields(message)))
         self.aging.leave(slot)
         key = (self.in_flight.cohort(slot).account, self.in_flight.columns.ids[slot])
         self.in_flight.remove(slot)

@@ -73,10 +73,11 @@ CONTRACT = """
 | `smsbat_exporter_store_up` | gauge | |
 | `smsbat_exporter_store_commit_seconds` | histogram | |
 | `smsbat_exporter_store_errors_total` | counter | |
+| `smsbat_exporter_spans_total` | counter | result |
 | `smsbat_exporter_config_last_reload_successful` | gauge | |
 | `smsbat_exporter_config_last_reload_success_timestamp_seconds` | gauge | |
 """
-"""The contract's tables without the row of spans."""
+"""The contract's tables."""
 SHORT = {"A": ("account", "channel"), "L": ("account", "channel", "campaign")}
 FALLBACKS: dict[str, Any] = {
     "fallbacks": [{"type": "sms", "status": "delivered"}],

@@ -186,7 +186,7 @@ async def test_a_kill_forgets_no_webhook_that_was_answered_and_the_api_is_asked_
         await lab.settle()
         assert lab.shown("messages_finished", outcome="delivered") == 2
         assert lab.shown("time_to_delivery_seconds_sum") == pytest.approx(16)
-        assert await lab.core.writer.call(lambda store: store.claims()) == {}
+        assert await lab.core.writer.call(lambda store: store.notes("claim")) == {}
 
 
 @in_virtual_time
@@ -310,7 +310,7 @@ async def test_an_announced_message_that_is_abandoned_leaves_nothing_behind() ->
         lab.core.tracker.abandon(lab.slot("m1"))
         await lab.settle()
         assert results(lab) == {"unchanged": 1}
-        assert await lab.core.writer.call(lambda store: store.claims()) == {}
+        assert await lab.core.writer.call(lambda store: store.notes("claim")) == {}
         lab.advance(120)
         await lab.settle()
         assert not lab.shown("messages_finished")

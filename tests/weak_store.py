@@ -64,8 +64,8 @@ class WeakStore:
     def positions(self) -> dict[str, str]:
         return self._store.positions()
 
-    def claims(self) -> dict[int, str]:
-        return self._store.claims()
+    def notes(self, kind: str) -> dict[int, str]:
+        return self._store.notes(kind)
 
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         if self.fails_reading:

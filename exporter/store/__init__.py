@@ -90,13 +90,15 @@ class PositionRow(NamedTuple):
     """None: forgotten."""
 
 
-class ClaimRow(NamedTuple):
-    """What a webhook announced about a message in flight."""
+class NoteRow(NamedTuple):
+    """What is kept of few messages in flight only."""
 
     seq: int
     """The message's."""
+    kind: str
+    """What it is about, which is its owner's business, as the body is."""
     body: str | None
-    """JSON object; None: forgotten."""
+    """JSON; None: forgotten."""
 
 
 class Batch(msgspec.Struct, kw_only=True):
@@ -115,8 +117,8 @@ class Batch(msgspec.Struct, kw_only=True):
     """Slices older than this are deleted."""
     positions: Sequence[PositionRow] = ()
     """Replacing those of the same key."""
-    claims: Sequence[ClaimRow] = ()
-    """Replacing those of the same message."""
+    notes: Sequence[NoteRow] = ()
+    """Replacing those of the same message and kind."""
 
 
 class Store(Protocol):
@@ -146,8 +148,8 @@ class Store(Protocol):
         """Return how far each source of messages has been read, by its key."""
         ...
 
-    def claims(self) -> dict[int, str]:
-        """Return what webhooks announced about messages in flight, by sequence number."""
+    def notes(self, kind: str) -> dict[int, str]:
+        """Return the notes of a kind, by the sequence number of their message."""
         ...
 
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -25,7 +25,7 @@ class MemoryStore:
     _totals: dict[tuple[str, str], TotalRow] = field(default_factory=dict, init=False)
     _windows: dict[tuple[str, str, float], WindowRow] = field(default_factory=dict, init=False)
     _positions: dict[str, str] = field(default_factory=dict, init=False)
-    _claims: dict[int, str] = field(default_factory=dict, init=False)
+    _notes: dict[tuple[int, str], str] = field(default_factory=dict, init=False)
 
     def in_flight(self, chunk: int) -> Iterator[list[InFlightRow | tuple[object, ...]]]:
         """Yield every message in flight, by sequence number, in lists of at most `chunk` rows."""
@@ -53,9 +53,9 @@ class MemoryStore:
         """Return how far each source of messages has been read, by its key."""
         return dict(self._positions)
 
-    def claims(self) -> dict[int, str]:
-        """Return what webhooks announced about messages in flight, by sequence number."""
-        return dict(self._claims)
+    def notes(self, kind: str) -> dict[int, str]:
+        """Return the notes of a kind, by the sequence number of their message."""
+        return {seq: body for (seq, own), body in self._notes.items() if own == kind}
 
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those (account, id) pairs that ended and are still remembered."""
@@ -80,7 +80,7 @@ class MemoryStore:
         for key in [key for key in self._windows if key[2] < batch.forget_windows_before]:
             del self._windows[key]
         _put_each(self._positions, batch.positions)
-        _put_each(self._claims, batch.claims)
+        _put_each(self._notes, (((note.seq, note.kind), note.body) for note in batch.notes))
 
     def relist(self, listed: Collection[tuple[str, str]]) -> None:
         """Mark exactly these (account, id) pairs among the finished ones as listed."""

@@ -20,7 +20,7 @@ CREATE TABLE in_flight (
     in_flight_at REAL NOT NULL,
     answered_at REAL NOT NULL,
     other_at REAL NOT NULL,
-    flags INTEGER NOT NULL, -- 1 matured, 2 listed
+    flags INTEGER NOT NULL, -- 1 matured, 2 listed, 32 sampled
     polls INTEGER NOT NULL
 ) STRICT;
 
@@ -59,11 +59,13 @@ CREATE TABLE positions (
     text TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What webhooks announced about messages in flight and the API has not confirmed; a row goes with its message.
-CREATE TABLE claims (
-    seq INTEGER PRIMARY KEY,
-    body TEXT NOT NULL
-) STRICT;
+-- What is kept of few messages in flight only: ends that webhooks announced, steps of those that are traced.
+CREATE TABLE notes (
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (seq, kind)
+) STRICT, WITHOUT ROWID;
 
 -- The highest sequence number ever given out; it outlives the rows of in_flight.
 CREATE TABLE numbering (

@@ -1,0 +1,119 @@
+"""Takes spans to the collector in a thread of its own: nobody waits for it, and what became of each is counted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
+
+from exporter import __version__
+from exporter.tracing.spans import Server, message_span, poll_span, server_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from exporter.config import Config
+    from exporter.meters import SpanMeter
+    from exporter.traced import MessageTrace, PollTrace
+
+_log: Final = logging.getLogger(__name__)
+_MOST_WAITING: Final = 2048
+_SERVICE: Final = "smsbat-exporter"
+
+
+class Counted(SpanExporter):
+    """An exporter in the processor's thread that counts, and never logs what a collector says."""
+
+    def __init__(self, exporters: Sequence[SpanExporter], meter: SpanMeter) -> None:
+        """Take where spans go."""
+        self._exporters = exporters
+        self._meter = meter
+        self._failing = False
+        self.taken = 0
+        """How many spans the processor has handed over."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send a batch."""
+        self.taken += len(spans)
+        result = SpanExportResult.FAILURE
+        try:
+            results = [exporter.export(spans) for exporter in self._exporters]
+            if all(each is SpanExportResult.SUCCESS for each in results):
+                result = SpanExportResult.SUCCESS
+        finally:
+            self._told(len(spans), failed=result is not SpanExportResult.SUCCESS)
+        return result
+
+    def _told(self, count: int, *, failed: bool) -> None:
+        self._meter.results["failed" if failed else "exported"] += count
+        if failed and not self._failing:
+            _log.warning("spans do not reach the collector; they are counted, and everything else goes on")
+        elif self._failing and not failed:
+            _log.info("spans reach the collector again")
+        self._failing = failed
+
+    def shutdown(self) -> None:
+        """Close every exporter."""
+        for exporter in self._exporters:
+            exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Nothing waits here."""
+        del timeout_millis
+        return True
+
+
+class Pipeline:
+    """Makes spans, and hands them to OpenTelemetry's batching processor as long as that has room."""
+
+    def __init__(self, exporters: frozenset[str], meter: SpanMeter, environ: Mapping[str, str]) -> None:
+        """Start the thread; raises ValueError for an OTEL_* variable that OpenTelemetry refuses."""
+        # Their own lines quote a collector's answers, and come once a batch.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+        named = "service.name" in OTELResourceDetector().detect().attributes
+        own = {"service.version": __version__} if named else {"service.version": __version__, "service.name": _SERVICE}
+        self._resource = Resource.create(own)
+        made: list[SpanExporter] = []
+        if "otlp" in exporters:
+            made.append(OTLPSpanExporter())
+        if "console" in exporters:
+            made.append(ConsoleSpanExporter())
+        self._meter = meter
+        self._counted = Counted(made, meter)
+        self._most = int(environ.get(OTEL_BSP_MAX_QUEUE_SIZE) or _MOST_WAITING)
+        self._processor = BatchSpanProcessor(self._counted)
+        self._given = 0
+        self._servers: dict[str, Server] = {}
+
+    def follow(self, config: Config) -> None:
+        """Follow a configuration."""
+        self._servers = {account.name: server_of(account.base_url) for account in config.accounts}
+
+    def poll(self, poll: PollTrace) -> None:
+        """Take a call."""
+        self._give(poll_span(poll, self._servers.get(poll.message.account), self._resource))
+
+    def message(self, message: MessageTrace) -> None:
+        """Take a message's end."""
+        self._give(message_span(message, self._resource))
+
+    def _give(self, span: ReadableSpan) -> None:
+        """Hand a span over, or drop it: a full processor would drop another, and count neither."""
+        if self._given - self._counted.taken >= self._most:
+            self._meter.results["dropped"] += 1
+            return
+        self._given += 1
+        self._processor.on_end(span)
+
+    def close(self) -> threading.Thread:
+        """Send what waits, for a moment, in a thread that ends with the process; returns it."""
+        closing = threading.Thread(target=self._processor.shutdown, name="last spans", daemon=True)
+        closing.start()
+        return closing
