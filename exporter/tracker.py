@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from itertools import count
@@ -32,7 +33,7 @@ from exporter.message import (
 from exporter.placing import Placing
 from exporter.plan import Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
-from exporter.waiting import Waiters
+from exporter.waiting import Key, Waiters
 
 _log: Final = logging.getLogger(__name__)
 _ASKED_WITHIN_SECONDS: Final = 600.0
@@ -48,7 +49,7 @@ class Tracker:
         self.counting = counting
         self.aging = Aging(in_flight, plan.rules)
         self.placing = Placing(in_flight.columns, plan, self.aging)
-        self.waiters = Waiters()
+        self.waiters = Waiters(self._nobody_waits)
         self._committer = committer
         self._clock = clock
         self._started_at = clock.now()
@@ -134,22 +135,24 @@ class Tracker:
         self.in_flight.remove(slot)
         self.waiters.wake(key)
 
-    async def wait(self, account: str, message_id: str, seconds: float) -> bool:
+    def wait(self, account: str, message_id: str, seconds: float) -> asyncio.Future[bool]:
         """Wait until a message in flight has ended and that is stored, at most so long; it is polled more often.
 
-        Returns whether it ended. Raises TooManyError.
+        The future says whether it ended. Raises TooManyError.
         """
         key, slot = (account, message_id), self.in_flight.find(account, message_id)
+        hurried = self.waiters.waits(key)
+        woken = self.waiters.wait(key, seconds)
         if slot is None:
-            return True
-        if not self.waiters.waits(key) and not self.in_flight.columns.has(slot, ENDED):
+            woken.set_result(True)
+        elif not hurried and not self.in_flight.columns.has(slot, ENDED):
             self.plan.hurry(slot, self._clock.now())
-        try:
-            return await self.waiters.wait(key, seconds)
-        finally:
-            slot = self.in_flight.find(account, message_id)
-            if slot is not None and not self.waiters.waits(key):
-                self.in_flight.columns.mark(slot, WAITED, on=False)
+        return woken
+
+    def _nobody_waits(self, key: Key) -> None:
+        slot = self.in_flight.find(*key)
+        if slot is not None:
+            self.in_flight.columns.mark(slot, WAITED, on=False)
 
     def tick(self, now: float) -> None:
         """Do what time alone does to messages."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 MOST_WAITERS: Final = 10_000
+_MOMENTS_A_SECOND: Final = 20
 
 Key = tuple[str, str]
 """Account and message id."""
@@ -17,39 +21,53 @@ class TooManyError(Exception):
 
 
 class Waiters:
-    """The waiting callers, by message."""
+    """The waiting callers, by message.
 
-    def __init__(self) -> None:
-        """Start with nobody waiting."""
+    Thousands of them wait, so a waiter is one future: a coroutine and a timer of its own would be a kilobyte more.
+    """
+
+    def __init__(self, on_left: Callable[[Key], None]) -> None:
+        """Start with nobody waiting; `on_left` is told when the last who waited for a message does so no more."""
+        self._on_left = on_left
         self._waiting: dict[Key, set[asyncio.Future[bool]]] = defaultdict(set)
+        self._patient: dict[int, set[asyncio.Future[bool]]] = defaultdict(set)
+        """The same, by the moment up to which they wait."""
         self._count = 0
 
     def __len__(self) -> int:
         """Count the waiters."""
         return self._count
 
-    async def wait(self, key: Key, seconds: float) -> bool:
-        """Wait for the end of a message, at most so long; returns whether it came. Raises TooManyError."""
+    def wait(self, key: Key, seconds: float) -> asyncio.Future[bool]:
+        """Wait for the end of a message, at most so long; the future says whether it came. Raises TooManyError."""
         if self._count >= MOST_WAITERS:
             raise TooManyError
         loop = asyncio.get_running_loop()
         woken: asyncio.Future[bool] = loop.create_future()
-        # asyncio.timeout takes twice the time and memory of a plain timer.
-        timer = loop.call_later(seconds, _end, woken, False)  # noqa: FBT003 (the result)
+        moment = math.ceil((loop.time() + seconds) * _MOMENTS_A_SECOND)
+        if moment not in self._patient:
+            loop.call_at(moment / _MOMENTS_A_SECOND, self._end, moment)
+        self._patient[moment].add(woken)
         self._waiting[key].add(woken)
         self._count += 1
-        try:
-            return await woken
-        finally:
-            timer.cancel()
-            self._leave(key, woken)
+        # Whoever awaits it comes after this.
+        woken.add_done_callback(partial(self._leave, key, moment))
+        return woken
 
-    def _leave(self, key: Key, woken: asyncio.Future[bool]) -> None:
+    def _end(self, moment: int) -> None:
+        for woken in self._patient.pop(moment):
+            if not woken.done():
+                woken.set_result(False)
+
+    def _leave(self, key: Key, moment: int, woken: asyncio.Future[bool]) -> None:
         self._count -= 1
+        if moment in self._patient:
+            self._patient[moment].discard(woken)
         waiting = self._waiting[key]
         waiting.discard(woken)
         if not waiting:
             del self._waiting[key]
+            self._on_left(key)
 
     def waits(self, key: Key) -> bool:
         """Whether anybody waits for a message."""
@@ -58,9 +76,5 @@ class Waiters:
     def wake(self, key: Key) -> None:
         """Wake all who wait for a message: its end is stored."""
         for woken in self._waiting.get(key, ()):
-            _end(woken, True)  # noqa: FBT003 (the result)
-
-
-def _end(woken: asyncio.Future[bool], ended: bool) -> None:  # noqa: FBT001 (a callback's argument)
-    if not woken.done():
-        woken.set_result(ended)
+            if not woken.done():
+                woken.set_result(True)
