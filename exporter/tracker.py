@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from itertools import count
@@ -33,7 +32,7 @@ from exporter.message import (
 from exporter.placing import Placing
 from exporter.plan import Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
-from exporter.waiting import Key, Waiters
+from exporter.waiting import Waiters
 
 _log: Final = logging.getLogger(__name__)
 _ASKED_WITHIN_SECONDS: Final = 600.0
@@ -49,7 +48,7 @@ class Tracker:
         self.counting = counting
         self.aging = Aging(in_flight, plan.rules)
         self.placing = Placing(in_flight.columns, plan, self.aging)
-        self.waiters = Waiters(self._nobody_waits)
+        self.waiters = Waiters()
         self._committer = committer
         self._clock = clock
         self._started_at = clock.now()
@@ -135,24 +134,25 @@ class Tracker:
         self.in_flight.remove(slot)
         self.waiters.wake(key)
 
-    def wait(self, account: str, message_id: str, seconds: float) -> asyncio.Future[bool]:
+    async def wait(self, account: str, message_id: str, seconds: float) -> bool:
         """Wait until a message in flight has ended and that is stored, at most so long; it is polled more often.
 
-        The future says whether it ended. Raises TooManyError.
+        Returns whether it ended. Raises TooManyError.
         """
         key, slot = (account, message_id), self.in_flight.find(account, message_id)
-        hurried = self.waiters.waits(key)
-        woken = self.waiters.wait(key, seconds)
         if slot is None:
-            woken.set_result(True)
-        elif not hurried and not self.in_flight.columns.has(slot, ENDED):
+            return True
+        hurried = self.waiters.waits(key)
+        woken = self.waiters.enter(key, seconds)
+        if not hurried and not self.in_flight.columns.has(slot, ENDED):
             self.plan.hurry(slot, self._clock.now())
-        return woken
-
-    def _nobody_waits(self, key: Key) -> None:
-        slot = self.in_flight.find(*key)
-        if slot is not None:
-            self.in_flight.columns.mark(slot, WAITED, on=False)
+        try:
+            return await woken
+        finally:
+            self.waiters.leave(key, woken)
+            slot = self.in_flight.find(account, message_id)
+            if slot is not None and not self.waiters.waits(key):
+                self.in_flight.columns.mark(slot, WAITED, on=False)
 
     def tick(self, now: float) -> None:
         """Do what time alone does to messages."""

@@ -25,7 +25,7 @@ async def test_a_waiter_brings_the_next_poll_forward_and_its_leaving_restores_th
         lab.answer("m1", "processing")
         assert columns.due_at[slot] == pytest.approx(lab.clock.at + 5 + 2 * 1_000)
         lab.advance(2)
-        wait = tracker.wait("main", "m1", 30.0)
+        wait = lab.background(tracker.wait("main", "m1", 30.0))
         await lab.turn()
         assert columns.due_at[slot] == pytest.approx(lab.clock.at + 3)
         assert lab.core.desks["main"].queue.demand_per_second() == pytest.approx(1 / 5)
@@ -47,7 +47,7 @@ async def test_a_waiter_never_brings_two_polls_within_a_second_nor_one_later() -
         lab.answer("m1", "processing")
         slot, columns = lab.slot("m1"), lab.core.in_flight.columns
         before = columns.due_at[slot]
-        waits = [lab.core.tracker.wait("main", "m1", 30.0) for _ in range(3)]
+        waits = [lab.background(lab.core.tracker.wait("main", "m1", 30.0)) for _ in range(3)]
         await lab.turn()
         assert lab.clock.at + 1 <= columns.due_at[slot] <= before
         for wait in waits:
@@ -59,7 +59,7 @@ async def test_the_last_waiter_who_leaves_ends_the_hurry() -> None:
     async with Lab(**NO_EDGES) as lab:
         await lab.offer("m1", channel="sms")
         slot, columns = lab.slot("m1"), lab.core.in_flight.columns
-        first, second = (lab.core.tracker.wait("main", "m1", seconds) for seconds in (10.0, 20.0))
+        first, second = (lab.background(lab.core.tracker.wait("main", "m1", seconds)) for seconds in (10.0, 20.0))
         assert await first is False
         assert columns.has(slot, WAITED)
         assert await second is False
@@ -77,7 +77,7 @@ async def test_ten_thousand_may_wait_and_no_more() -> None:
     async with Lab() as lab:
         await lab.offer("m1", channel="sms")
         tracker = lab.core.tracker
-        all_ = [tracker.wait("main", "m1", 30.0) for _ in range(waiting.MOST_WAITERS)]
+        all_ = [lab.background(tracker.wait("main", "m1", 30.0)) for _ in range(waiting.MOST_WAITERS)]
         await lab.turn()
         with pytest.raises(waiting.TooManyError):
             await tracker.wait("main", "m1", 30.0)
