@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Final
 
@@ -14,7 +15,7 @@ from exporter.clock import Clock
 from exporter.commit import Committer
 from exporter.labels import LabelRules
 from exporter.message import MESSAGE_ID, Anomaly, Message
-from exporter.store.recall import Recall
+from exporter.store.sharing import Sharing
 from exporter.store.writer import Writer
 from exporter.trace_ids import Sampling
 from exporter.tracker import Tracker
@@ -69,7 +70,9 @@ class Admission:
         self._tracker = tracker
         self._rules = rules
         self._committer = committer
-        self._recall = Recall(writer)
+        self._remembered = Sharing[tuple[str, str], AbstractSet[tuple[str, str]]](
+            writer, lambda store, keys: store.remembered(keys)
+        )
         self._clock = clock
 
     async def offer(
@@ -94,7 +97,7 @@ class Admission:
             for place, offer in enumerate(offers)
             if place not in refused and find(offer.account, offer.id) is None
         }
-        remembered = await self._recall.of(fresh.values())
+        remembered = await self._remembered.of(fresh.values()) if fresh else frozenset()
         now = self._clock.now()
         new: dict[tuple[str, str], int] = {}
         for place, key in fresh.items():

@@ -168,11 +168,14 @@ class Tracker:
         key, slot = (account, message_id), self.in_flight.find(account, message_id)
         if slot is None:
             return True
-        if not self.waiters.waits(key) and not self.in_flight.columns.has(slot, ENDED):
+        hurried = self.waiters.waits(key)
+        woken = self.waiters.enter(key, seconds)
+        if not hurried and not self.in_flight.columns.has(slot, ENDED):
             self.plan.hurry(slot, WAITED, self._clock.now())
         try:
-            return await self.waiters.wait(key, seconds)
+            return await woken
         finally:
+            self.waiters.leave(key, woken)
             slot = self.in_flight.find(account, message_id)
             if slot is not None and not self.waiters.waits(key):
                 self.in_flight.columns.mark(slot, WAITED, on=False)

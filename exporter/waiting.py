@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import defaultdict
 from typing import Final
 
 MOST_WAITERS: Final = 10_000
+_MOMENTS_A_SECOND: Final = 20
 
 Key = tuple[str, str]
 """Account and message id."""
@@ -17,37 +19,52 @@ class TooManyError(Exception):
 
 
 class Waiters:
-    """The waiting callers, by message."""
+    """The waiting callers, by message.
+
+    Thousands of them wait, so a waiter is one future: a coroutine and a timer of its own would be a kilobyte more.
+    """
 
     def __init__(self) -> None:
         """Start with nobody waiting."""
-        self._waiting: dict[Key, set[asyncio.Future[None]]] = defaultdict(set)
+        self._waiting: dict[Key, dict[asyncio.Future[bool], int]] = defaultdict(dict)
+        """And the moment up to which they wait."""
+        self._patient: dict[int, set[asyncio.Future[bool]]] = defaultdict(set)
+        """The same, by that moment."""
         self._count = 0
 
     def __len__(self) -> int:
         """Count the waiters."""
         return self._count
 
-    async def wait(self, key: Key, seconds: float) -> bool:
-        """Wait for the end of a message, at most so long; returns whether it came. Raises TooManyError."""
+    def enter(self, key: Key, seconds: float) -> asyncio.Future[bool]:
+        """Wait for the end of a message, at most so long; the future says whether it came, and must leave then.
+
+        Raises TooManyError.
+        """
         if self._count >= MOST_WAITERS:
             raise TooManyError
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[key].add(woken)
+        loop = asyncio.get_running_loop()
+        woken: asyncio.Future[bool] = loop.create_future()
+        moment = math.ceil((loop.time() + seconds) * _MOMENTS_A_SECOND)
+        if moment not in self._patient:
+            loop.call_at(moment / _MOMENTS_A_SECOND, self._end, moment)
+        self._patient[moment].add(woken)
+        self._waiting[key][woken] = moment
         self._count += 1
-        try:
-            async with asyncio.timeout(seconds):
-                await woken
-        except TimeoutError:
-            return False
-        finally:
-            self._leave(key, woken)
-        return True
+        return woken
 
-    def _leave(self, key: Key, woken: asyncio.Future[None]) -> None:
+    def _end(self, moment: int) -> None:
+        for woken in self._patient.pop(moment):
+            if not woken.done():
+                woken.set_result(False)
+
+    def leave(self, key: Key, woken: asyncio.Future[bool]) -> None:
+        """Wait no more, whether the end came or not."""
         self._count -= 1
         waiting = self._waiting[key]
-        waiting.discard(woken)
+        moment = waiting.pop(woken)
+        if moment in self._patient:
+            self._patient[moment].discard(woken)
         if not waiting:
             del self._waiting[key]
 
@@ -59,4 +76,4 @@ class Waiters:
         """Wake all who wait for a message: its end is stored."""
         for woken in self._waiting.get(key, ()):
             if not woken.done():
-                woken.set_result(None)
+                woken.set_result(True)

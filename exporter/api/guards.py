@@ -13,6 +13,8 @@ from exporter.api.errors import RefusedError
 from exporter.config.secrets import SecretReader
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from aiohttp.typedefs import Handler, Middleware
 
     from exporter.config import Api
@@ -43,10 +45,10 @@ class Guard:
         """Checks each request before it is handled."""
 
         @web.middleware
-        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            """Let a request pass, or refuse it."""
+        def guard(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+            """Let a request pass, or refuse it; no coroutine, of which a waiting request would keep one more."""
             self._check(request)
-            return await handler(request)
+            return handler(request)
 
         return guard
 

@@ -85,8 +85,10 @@ class Messages:
         seconds = _wait_seconds(request)
         known = await _only(backend, message_id, account)
         if seconds and not known.final:
-            await backend.tracker.wait(known.account, message_id, seconds)
-            known = await _only(backend, message_id, known.account)
+            account = known.account
+            del known  # thousands may wait, each for a minute
+            await backend.tracker.wait(account, message_id, seconds)
+            known = await _only(backend, message_id, account)
         return _json(known)
 
     async def several(self, request: web.Request) -> web.Response:
