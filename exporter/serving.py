@@ -45,15 +45,13 @@ async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabl
         server = await start_web(app, addresses.web, lifecycle_enabled=lifecycle_enabled)
         listening.push_async_callback(server.close)
         listening.push_async_callback(app.stop)
-        api_server = await app.start_api(addresses.api)
-        listening.push_async_callback(api_server.close)
-        webhooks = await app.start_webhooks(addresses.webhook)
-        listening.push_async_callback(webhooks.close)
+        listening.push_async_callback(app.listeners.close)
+        await app.listeners.open(addresses.api, addresses.webhook)
         reloads: set[asyncio.Task[list[str]]] = set()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
-        _log.info("listening", extra=fields(url=server.url, api=api_server.url, webhooks=webhooks.url or "off"))
+        _log.info("listening", extra=fields(url=server.url, **app.listeners.urls()))
         await _until(stopping, app.start(clock))
         await _until(stopping, app.failed)
         _log.info("stopping")
@@ -94,5 +92,6 @@ async def _status(app: App) -> StatusPage:
     from exporter import overview  # noqa: PLC0415 (only visitors need it)
     from exporter.web.status import Door  # noqa: PLC0415 (likewise)
 
-    door = None if app.api is None else Door(url=app.api.url, needs_token=app.api.guard.needs_token)
+    api = app.listeners.api
+    door = None if api is None else Door(url=api.url, needs_token=api.guard.needs_token)
     return await overview.status_page(app.core, app.problems(), door, is_ready=app.ready)

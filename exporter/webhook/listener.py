@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import hdrs, web
 
 from exporter.api.errors import RefusedError, errors_as_json
+from exporter.api.receiving import whole_body
 from exporter.config.secrets import SecretReader
 from exporter.labels import OTHER
 from exporter.logs import fields
 from exporter.meters import WebhookResult
 from exporter.reading import StatusWords
 from exporter.web.server import Server, serve
-from exporter.webhook.bodies import notice_in, read
+from exporter.webhook.bodies import LONGEST_BODY_BYTES, notice_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,7 +122,7 @@ class Webhooks:
         if receiver is None:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "loading", "the exporter is starting; try again")
         try:
-            message_id, notice = notice_in(await read(request), self._words)
+            message_id, notice = notice_in(await whole_body(request, LONGEST_BODY_BYTES), self._words)
         except RefusedError:
             self._count(receiver, account, WebhookResult.REJECTED)
             raise
