@@ -64,13 +64,12 @@ class _Caller(asyncio.Protocol):
 
 async def _waiting(url: str, message_id: str) -> list[_Caller]:
     """Open the connections, and have each wait for the message."""
-    parts, loop = urlsplit(url), asyncio.get_running_loop()
+    loop, parts = asyncio.get_running_loop(), urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 0
     request = f"GET /api/v1/messages/{message_id}?wait=60s HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
     callers: list[_Caller] = []
     for _ in range(_WAITERS // _AT_ONCE):
-        opened = [
-            loop.create_connection(lambda: _Caller(request), parts.hostname, parts.port) for _ in range(_AT_ONCE)
-        ]
+        opened = [loop.create_connection(lambda: _Caller(request), host, port) for _ in range(_AT_ONCE)]
         callers += [caller for _, caller in await asyncio.gather(*opened)]
     return callers
 

@@ -65,7 +65,9 @@ class Admission:
         self._tracker = tracker
         self._rules = rules
         self._committer = committer
-        self._remembered = Sharing[tuple[str, str], Set[tuple[str, str]]](writer, lambda store, keys: store.remembered(keys))
+        self._remembered = Sharing[tuple[str, str], Set[tuple[str, str]]](
+            writer, lambda store, keys: store.remembered(keys)
+        )
         self._clock = clock
 
     async def offer(

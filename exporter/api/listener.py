@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections import defaultdict
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, cast
 
 from aiohttp import hdrs, web
 
-from exporter.api.errors import errors_as_json
+from exporter.api.errors import answering, refusing
 from exporter.api.guards import Guard, is_loopback
 from exporter.api.messages import Backend, Messages
 from exporter.web.server import ListenError, Server, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from aiohttp.typedefs import Handler
 
     from exporter.config import Api
     from exporter.web.addresses import Address
@@ -55,7 +59,7 @@ def _application(
 ) -> web.Application:
     # The relay passes bodies on as they came; the others undo the compression themselves.
     undone = {"auto_decompress": False}
-    app = web.Application(handler_args=undone, middlewares=[errors_as_json, guard.middleware])
+    app = web.Application(handler_args=undone)
     messages = Messages(backend)
 
     async def openapi(_: web.Request) -> web.Response:
@@ -64,14 +68,30 @@ def _application(
 
         return web.Response(body=description(version), content_type="application/json")
 
-    app.router.add_post("/api/v1/messages", messages.track)
-    app.router.add_get("/api/v1/messages", messages.several)
-    app.router.add_get("/api/v1/messages/{id}", messages.one)
-    app.router.add_delete("/api/v1/messages/{id}", messages.stop)
-    app.router.add_get("/api/v1/openapi.json", openapi)
-    app.router.add_routes(more)
+    routes = [
+        web.post("/api/v1/messages", messages.track),
+        web.get("/api/v1/messages", messages.several),
+        web.get("/api/v1/messages/{id}", messages.one),
+        web.delete("/api/v1/messages/{id}", messages.stop),
+        web.get("/api/v1/openapi.json", openapi),
+        *more,
+    ]
+    for route in [*routes, *_refusals(routes)]:
+        handler = answering(cast("Handler", route.handler), guard.check)
+        web.RouteDef(route.method, route.path, handler, route.kwargs).register(app.router)
     app.on_response_prepare.append(_harden)
     return app
+
+
+def _refusals(routes: Iterable[web.RouteDef]) -> Iterator[web.RouteDef]:
+    """Yield routes for other methods of known paths, and for all other paths."""
+    allowed: defaultdict[str, set[str]] = defaultdict(set)
+    for route in routes:
+        heads = route.method == hdrs.METH_GET and route.kwargs.get("allow_head", True)
+        allowed[route.path] |= {route.method, hdrs.METH_HEAD} if heads else {route.method}
+    for path, methods in allowed.items():
+        yield web.route("*", path, refusing(HTTPStatus.METHOD_NOT_ALLOWED, Allow=",".join(sorted(methods))))
+    yield web.route("*", r"/{path:[\s\S]*}", refusing(HTTPStatus.NOT_FOUND))
 
 
 async def _harden(_: web.Request, response: web.StreamResponse) -> None:
