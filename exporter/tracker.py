@@ -32,7 +32,7 @@ from exporter.message import (
 from exporter.placing import Placing
 from exporter.plan import Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
-from exporter.waiting import Waiters
+from exporter.waiting import Key, Waiters
 
 _log: Final = logging.getLogger(__name__)
 _ASKED_WITHIN_SECONDS: Final = 600.0
@@ -48,7 +48,7 @@ class Tracker:
         self.counting = counting
         self.aging = Aging(in_flight, plan.rules)
         self.placing = Placing(in_flight.columns, plan, self.aging)
-        self.waiters = Waiters()
+        self.waiters = Waiters(self._hurry, self._unhurry)
         self._committer = committer
         self._clock = clock
         self._started_at = clock.now()
@@ -139,20 +139,24 @@ class Tracker:
 
         Returns whether it ended. Raises TooManyError.
         """
-        key, slot = (account, message_id), self.in_flight.find(account, message_id)
-        if slot is None:
-            return True
-        hurried = self.waiters.waits(key)
+        key = (account, message_id)
         woken = self.waiters.enter(key, seconds)
-        if not hurried and not self.in_flight.columns.has(slot, ENDED):
-            self.plan.hurry(slot, self._clock.now())
         try:
             return await woken
         finally:
             self.waiters.leave(key, woken)
-            slot = self.in_flight.find(account, message_id)
-            if slot is not None and not self.waiters.waits(key):
-                self.in_flight.columns.mark(slot, WAITED, on=False)
+
+    def _hurry(self, key: Key) -> bool:
+        """Poll a message more often, and say whether it is in flight at all."""
+        slot = self.in_flight.find(*key)
+        if slot is not None and not self.in_flight.columns.flags[slot] & (ENDED | WAITED):
+            self.plan.hurry(slot, self._clock.now())
+        return slot is not None
+
+    def _unhurry(self, key: Key) -> None:
+        slot = self.in_flight.find(*key)
+        if slot is not None:
+            self.in_flight.columns.mark(slot, WAITED, on=False)
 
     def tick(self, now: float) -> None:
         """Do what time alone does to messages."""
