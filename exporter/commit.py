@@ -77,10 +77,14 @@ class Committer:
     async def stored(self) -> None:
         """Return once everything that has happened until now is stored and shown."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.changes.then.append(lambda: None if done.done() else done.set_result(None))
+        self.tell(lambda: None if done.done() else done.set_result(None))
+        await done
+
+    def tell(self, then: Callable[[], None]) -> None:
+        """Call this once everything that has happened until now is stored and shown: somebody waits for it."""
+        self.changes.then.append(then)
         self._awaited.set()
         self.soon()
-        await done
 
     def stop(self) -> None:
         """Commit what there is, and end."""
