@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
@@ -155,26 +154,19 @@ class Admission:
         keys = list(dict.fromkeys(key for asked in group for key in asked.fresh.values()))
         remembered = await self._writer.call(lambda store: store.remembered(keys)) if keys else frozenset[Key]()
         now, new = self._clock.now(), dict[Key, Offer]()
-        counts: Counter[tuple[str, str]] = Counter()
-        answers: list[tuple[asyncio.Future[Admitted], Admitted]] = []
+        let_in: list[tuple[_Asked, Admitted]] = []
         for asked in group:
-            try:
-                admitted = self._judge(asked, remembered, new, now)
-            except FullError as error:
-                asked.fail(error)
-                continue
-            counts[asked.source, "accepted"] += admitted.accepted
-            counts[asked.source, "rejected"] += len(admitted.rejected) + asked.unusable
-            counts[asked.source, "duplicate"] += sum(
-                asked.quiet is None or not asked.quiet(asked.offers[place]) for place in admitted.duplicates
-            )
-            self._committer.changes.positions.update(asked.positions)
-            answers.append((asked.answer, admitted))
+            # Of a call that was given up meanwhile nothing is taken.
+            if not asked.answer.done():
+                try:
+                    let_in.append((asked, self._judge(asked, remembered, new, now)))
+                except FullError as error:
+                    asked.fail(error)
         self._take(new.values(), now)
-        for (source, result), by in counts.items():
-            if by:
-                self._committer.changes.tally.count(metrics.INTAKE, source, result, by=by)
-        self._committer.tell(lambda: _tell(answers))
+        for asked, admitted in let_in:
+            self._count(asked, admitted)
+            self._committer.changes.positions.update(asked.positions)
+        self._committer.tell(lambda: _tell(let_in))
 
     def _judge(self, asked: _Asked, remembered: AbstractSet[Key], new: dict[Key, Offer], now: float) -> Admitted:
         """Say what becomes of a call's offers, and add those to `new` that are taken; raises FullError."""
@@ -206,6 +198,17 @@ class Admission:
             return "ttl must be over 0 and at most 30 days"
         return None
 
+    def _count(self, asked: _Asked, admitted: Admitted) -> None:
+        loud = [place for place in admitted.duplicates if asked.quiet is None or not asked.quiet(asked.offers[place])]
+        results = {
+            "accepted": admitted.accepted,
+            "duplicate": len(loud),
+            "rejected": len(admitted.rejected) + asked.unusable,
+        }
+        for result, by in results.items():
+            if by:
+                self._committer.changes.tally.count(metrics.INTAKE, asked.source, result, by=by)
+
     def _take(self, offers: Iterable[Offer], now: float) -> None:
         """Track new messages."""
         messages = [self._message(offer, now) for offer in offers]
@@ -219,17 +222,10 @@ class Admission:
         if now < sent_at <= now + _SKEW_SECONDS:
             sent_at = now
             self._committer.changes.tally.count(metrics.ANOMALIES, offer.account, Anomaly.FUTURE_SEND_TIME.value)
-        message = Message(
-            id=offer.id,
-            account=offer.account,
-            channel=channel,
-            labels=self._rules.admit(offer.account, channel, offer.labels, now),
-            sent_at=sent_at,
-            accepted_at=now,
-            ttl=math.inf if offer.ttl is None else offer.ttl,
-            traceparent=offer.traceparent,
-            listed=offer.listed,
-        )
+        labels = self._rules.admit(offer.account, channel, offer.labels, now)
+        ttl = math.inf if offer.ttl is None else offer.ttl
+        # By position, in the order of the fields: a campaign has thousands.
+        message = Message(offer.id, offer.account, channel, sent_at, now, labels, ttl, offer.traceparent, offer.listed)
         if self.sampling is not None and self.sampling.takes(message):
             return msgspec.structs.replace(message, sampled=True)
         return message
@@ -242,7 +238,7 @@ def _untimely(offer: Offer, now: float) -> str | None:
     return None
 
 
-def _tell(answers: Iterable[tuple[asyncio.Future[Admitted], Admitted]]) -> None:
-    for answer, admitted in answers:
-        if not answer.done():
-            answer.set_result(admitted)
+def _tell(let_in: Iterable[tuple[_Asked, Admitted]]) -> None:
+    for asked, admitted in let_in:
+        if not asked.answer.done():
+            asked.answer.set_result(admitted)
