@@ -39,7 +39,10 @@ class Aging:
         self._wheel = Wheel(in_flight.columns.wake_at)
 
     def enter(self, slot: int, now: float) -> None:
-        """Begin with a message."""
+        """Begin with a message; one that was begun with already is not counted again."""
+        if self._columns.wake_at[slot]:
+            self.again(slot)
+            return
         self._columns.stage[slot] = 0
         self._grow_older(slot, now)
         self.again(slot)

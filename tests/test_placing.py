@@ -216,3 +216,19 @@ async def test_one_that_ends_before_it_has_its_place_gets_none() -> None:
         lab.place()
         assert lab.core.in_flight.columns.due_at[last] == FREE
         assert lab.shown("messages_in_flight_older_than", age="5m") == 999
+
+
+@in_virtual_time
+async def test_a_slot_that_is_used_again_before_it_was_placed_counts_once_by_age() -> None:
+    async with Lab() as lab:
+        sent_at = lab.clock.at - 100
+        await lab.offer(*[f"m{number}" for number in range(300)], channel="sms", sent_at=sent_at)
+        slot = lab.slot("m5")
+        lab.core.tracker.abandon(slot)
+        await lab.settle()
+        await lab.offer("new", channel="sms", sent_at=sent_at)
+        assert lab.slot("new") == slot
+        lab.core.placing.step(lab.clock.at)
+        lab.reload()
+        await lab.settle()
+        assert lab.shown("messages_in_flight_older_than", age="1m") == 300

@@ -115,7 +115,9 @@ class Webhooks:
         """Take one webhook."""
         receiver = self._when_ready()
         account = request.match_info["account"]
-        if self._tokens is None or not any(self._tokens.fits(account, given) for given in _given(request)):
+        if self._tokens is None:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "loading", "the exporter is starting; try again")
+        if not any(self._tokens.fits(account, given) for given in _given(request)):
             known = receiver is not None and account in receiver.accounts()
             self._count(receiver, account if known else OTHER, WebhookResult.UNAUTHORIZED)
             text = f"send the account's token as Authorization: Bearer, {_TOKEN_HEADER}, or the end of the path"
