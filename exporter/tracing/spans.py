@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _SCOPE: Final = InstrumentationScope("smsbat-exporter", __version__)
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
-_NANO: Final = 1_000_000_000
+_MICRO: Final = 1_000_000
 _OK: Final = Status(StatusCode.UNSET)
 _STATUSES: Final = tuple(MessageStatus)
 _WELL: Final = frozenset({PollResult.CHANGED, PollResult.UNCHANGED})
@@ -158,4 +158,5 @@ def _context(ids: TraceIds, *, is_remote: bool = False) -> SpanContext:
 
 
 def _nanoseconds(at: float) -> int:
-    return round(at * _NANO)
+    """Unix seconds as a float are good to a quarter of a microsecond."""
+    return round(at * _MICRO) * 1000
