@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,6 +156,22 @@ async def test_what_is_not_stored_yet_when_the_buckets_change_is_shown_beside_th
         lab.reload(buckets=[8, 20])
         await lab.settle()
         assert list(shown(lab)) == [("none", "8.0")]
+
+
+@in_virtual_time
+async def test_what_is_being_stored_while_the_buckets_change_is_not_shown_beside_the_new_ones() -> None:
+    async with Lab(**SETTINGS) as lab:
+        trace(lab)
+        await lab.offer("m1", channel="sms")
+        lab.advance(7)
+        lab.store.open.clear()
+        lab.store.entered.clear()
+        lab.answer("m1", "delivered")
+        await asyncio.to_thread(lab.store.entered.wait, 10)
+        lab.reload(buckets=[8, 20])
+        lab.store.open.set()
+        await lab.settle()
+        assert shown(lab) == {}
 
 
 @in_virtual_time

@@ -63,14 +63,20 @@ def stop_tracing(lab: Lab) -> None:
 
 
 def hear(lab: Lab, message_id: str, response: Response | NoResponse, took: float = 0.125) -> None:
-    """Let a call about a message end, as the poller does."""
+    """Let a call about a message begin and end, as the poller does."""
     slot = lab.slot(message_id)
+    hear_of(lab, slot, lab.core.in_flight.columns.seq[slot], message_id, response, took)
+
+
+def hear_of(  # noqa: PLR0917 - what makes a call
+    lab: Lab, slot: int, seq: int, message_id: str, response: Response | NoResponse, took: float
+) -> None:
     started_at = lab.clock.at
     lab.clock.at += took
     desk = lab.core.desks["main"]
     desk.budget.start(started_at)
     hearing = Hearing(desk, Credentials(lab.core.config.accounts[0]), lab.core.tracker, lab.words)
-    hearing.hear(Call(slot, lab.core.in_flight.columns.seq[slot], message_id, started_at, lab.clock.at, response))
+    hearing.hear(Call(slot, seq, message_id, started_at, lab.clock.at, response))
 
 
 def with_store_shut(lab: Lab) -> None:
@@ -200,11 +206,12 @@ async def test_nothing_is_left_of_a_sampled_message_that_ended() -> None:
         lab.core.tracker.abandon(lab.slot("m2"))
         await lab.settle()
         assert await notes(lab) == {}
-        await lab.offer("m3", channel="sms")
-        lab.answer("m3", "delivered")
         told = trace(lab)
+        await lab.offer("m3", "m4", channel="sms")
+        lab.answer("m3", "delivered")
+        lab.answer("m4", "delivered")
         await lab.settle()
-        assert told.messages == []
+        assert [message.steps for message in told.messages] == [(), ()]
 
 
 @in_virtual_time
@@ -339,6 +346,22 @@ async def test_a_call_that_comes_too_late_is_told_without_waiting_for_another_me
         lab.store.open.set()
         await lab.until(lambda: len(told.polls) == 1)
         assert len(told.messages) == 1
+
+
+@in_virtual_time
+async def test_a_call_about_a_message_that_is_gone_is_not_told_as_its_successors() -> None:
+    async with Lab(**SETTINGS) as lab:
+        told = trace(lab)
+        await lab.offer("m1", channel="sms")
+        slot = lab.slot("m1")
+        seq = lab.core.in_flight.columns.seq[slot]
+        lab.answer("m1", "delivered")
+        await lab.settle()
+        await lab.offer("m2", channel="sms")
+        assert lab.slot("m2") == slot
+        hear_of(lab, slot, seq, "m1", says("m1", "delivered"), 0.125)
+        await lab.settle()
+        assert told.polls == []
 
 
 @in_virtual_time
