@@ -69,11 +69,6 @@ class Counted(SpanExporter):
         for exporter in self._exporters:
             exporter.shutdown()
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing waits here."""
-        del timeout_millis
-        return True
-
 
 class Pipeline:
     """Makes spans, and hands them to OpenTelemetry's batching processor as long as that has room."""

@@ -98,7 +98,7 @@ async def test_a_trace_is_whole_across_a_restart_in_mid_flight(tmp_path: Path, h
         write_config(tmp_path, config([account(simulator.url)]))
         sent_at, written = sent_now()
         for each in ("msg-1", "msg-2"):
-            simulator.add(each, sent_at=sent_at, life=delivered_after(4.0))
+            simulator.add(each, sent_at=sent_at, life=delivered_after(5.0))
         async with serving(tmp_path, env=exporting(collector)) as exporter:
             await post(exporter, {"messageId": "msg-1", "sentAt": written, "traceparent": parent(10)})
             await post(exporter, {"messageId": "msg-2", "sentAt": written})
