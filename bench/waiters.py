@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import uvloop
 
-from bench.processes import resident_bytes
+from bench.processes import cpu_seconds, resident_bytes
 from bench.serving import Serving, serving
 from bench.table import Row, Target
 
@@ -23,6 +23,8 @@ _AT_ONCE: Final = 100
 _ROUNDS: Final = 3
 _OPEN_FILES: Final = _WAITERS + 500
 _LONGEST_SECONDS: Final = 50.0
+_QUIET_SECONDS: Final = 0.5
+"""In which a process that only ticks uses no hundredth of a second."""
 _MOST_BYTES: Final = 10 * 1024
 
 
@@ -60,18 +62,24 @@ class _Caller(asyncio.Protocol):
             self._transport.close()
 
 
-async def _waiting(url: str, message_id: str) -> list[_Caller]:
+async def _waiting(url: str, message_id: str, count: int) -> list[_Caller]:
     """Open the connections, and have each wait for the message."""
-    parts, loop = urlsplit(url), asyncio.get_running_loop()
+    loop, parts = asyncio.get_running_loop(), urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 0
     request = f"GET /api/v1/messages/{message_id}?wait=60s HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
     callers: list[_Caller] = []
-    for _ in range(_WAITERS // _AT_ONCE):
-        opened = [
-            loop.create_connection(lambda: _Caller(request), str(parts.hostname), parts.port or 0)
-            for _ in range(_AT_ONCE)
-        ]
+    for _ in range(count // _AT_ONCE):
+        opened = [loop.create_connection(lambda: _Caller(request), host, port) for _ in range(_AT_ONCE)]
         callers += [caller for _, caller in await asyncio.gather(*opened)]
     return callers
+
+
+async def _until_heard(pid: int) -> None:
+    """Return once the exporter has nothing left to do."""
+    before = -1.0
+    while (used := cpu_seconds(pid)) != before:
+        before = used
+        await asyncio.sleep(_QUIET_SECONDS)
 
 
 async def _measured(exporter: Serving, message_id: str) -> tuple[float, float, float]:
@@ -80,12 +88,11 @@ async def _measured(exporter: Serving, message_id: str) -> tuple[float, float, f
     async with aiohttp.ClientSession() as session:
         async with session.post(messages, json={"messageId": message_id}) as response:
             assert response.status == 202
+        callers = await _waiting(exporter.api, message_id, _AT_ONCE)
         before = resident_bytes(exporter.pid)
-        callers = await _waiting(exporter.api, message_id)
-        # Whoever is listed after them was heard after them.
-        async with session.get(messages) as response:
-            assert response.status == 200
-        each = (resident_bytes(exporter.pid) - before) / _WAITERS
+        callers += await _waiting(exporter.api, message_id, _WAITERS - _AT_ONCE)
+        await _until_heard(exporter.pid)
+        each = (resident_bytes(exporter.pid) - before) / (_WAITERS - _AT_ONCE)
         began = time.perf_counter()
         async with asyncio.timeout(_LONGEST_SECONDS), session.delete(f"{messages}/{message_id}") as response:
             assert response.status == 204

@@ -9,14 +9,12 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter import __version__, upkeep, view
-from exporter.api import listener as api
-from exporter.api.guards import token_of
 from exporter.api.messages import Backend
 from exporter.config import Config, ConfigError, Problem, SecretError
 from exporter.core import Core
 from exporter.crew import Crew
-from exporter.intake.relay.paths import routes
 from exporter.knowledge import Knowledge
+from exporter.listeners import Behind, Listeners
 from exporter.logs import fields
 from exporter.metrics import Snapshot
 from exporter.restoring import restored
@@ -24,19 +22,15 @@ from exporter.sources import Sources
 from exporter.store import Store
 from exporter.tracing.room import Tracing
 from exporter.web.server import ListenError
-from exporter.webhook.listener import Tokens, Webhooks
 from exporter.webhook.receiver import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.api.listener import ApiServer
     from exporter.client import Client
     from exporter.clock import Clock
     from exporter.config import StoreConfig
     from exporter.intake.relay.lines import Line
-    from exporter.intake.relay.relay import Relay
-    from exporter.web.addresses import Address
 
 _log: Final = logging.getLogger(__name__)
 _LAST_COMMIT_SECONDS: Final = 3.0
@@ -46,9 +40,8 @@ class Parts(NamedTuple):
     """What is at work once the messages in flight are loaded."""
 
     core: Core
-    backend: Backend
     sources: Sources
-    receiver: Receiver
+    behind: Behind
     crew: Crew
     tracing: Tracing
 
@@ -58,7 +51,6 @@ class Connections(NamedTuple):
 
     clients: dict[str, Client]
     lines: dict[str, Line]
-    tokens: Tokens
 
 
 class App:
@@ -73,43 +65,15 @@ class App:
         """The one to start with; the core has the one at work."""
         self._load_config = load_config
         self._open_store = open_store
-        self.api: ApiServer | None = None
-        """The API listener, once it listens."""
-        self._webhooks: Webhooks | None = None
         self._parts: Parts | None = None
+        self.listeners = Listeners(
+            lambda: None if self._parts is None else self._parts.behind,
+            lambda: config if self.core is None else self.core.config,
+        )
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Gets the exception of a part that must not end and did."""
-
-    async def start_api(self, address: Address) -> ApiServer:
-        """Answer the application beside the exporter from now on; raises ListenError, SecretError."""
-
-        def backend() -> Backend | None:
-            """Return what the calls need, None while the exporter starts."""
-            return None if self._parts is None else self._parts.backend
-
-        def relay() -> Relay | None:
-            """Return the relay, None while the exporter starts."""
-            return None if self._parts is None else self._parts.sources.relay()
-
-        self.api = await api.start(
-            backend, lambda: self._config if self.core is None else self.core.config, address, routes(relay)
-        )
-        return self.api
-
-    async def start_webhooks(self, address: Address) -> Webhooks:
-        """Take SMSBat's webhooks from now on, if an account has a token; raises ListenError, SecretError."""
-
-        def receiver() -> Receiver | None:
-            """Return who takes webhooks in, None while the exporter starts."""
-            return None if self._parts is None else self._parts.receiver
-
-        self._webhooks = Webhooks(receiver, address)
-        tokens = Tokens(self._config)
-        await self._webhooks.open(tokens)
-        await self._webhooks.follow(tokens, self._config)
-        return self._webhooks
 
     async def start(self, clock: Clock) -> None:
         """Open the store, take back what was in flight, and begin to poll.
@@ -126,14 +90,9 @@ class App:
         ]
         for task in self._tasks:
             task.add_done_callback(self._watch)
-        parts = Parts(
-            core,
-            _backend(core),
-            Sources(core, self._watch),
-            Receiver(core),
-            Crew(core, self._watch),
-            Tracing(core, os.environ),
-        )
+        sources = Sources(core, self._watch)
+        behind = Behind(_backend(core), sources.relay, Receiver(core))
+        parts = Parts(core, sources, behind, Crew(core, self._watch), Tracing(core, os.environ))
         _begin(parts, _connect(parts, self._config))
         self._parts = parts
         series = sum(len(family.samples) for family in view.snapshot(core, clock.now()).collect())
@@ -160,10 +119,8 @@ class App:
         try:
             config = await asyncio.to_thread(self._load_config)
             _refuse_what_takes_a_restart(core.config, config)
-            token = token_of(config.api)
             connections = _connect(parts, config)
-            if self._webhooks is not None:
-                await self._webhooks.open(connections.tokens)
+            keys = await self.listeners.prepare(config)
         except ConfigError as error:
             return [str(problem) for problem in error.problems]
         except (SecretError, ListenError) as error:
@@ -173,10 +130,7 @@ class App:
         # Nothing is awaited between the old lanes and the new.
         core.follow(config)
         _begin(parts, connections)
-        if self.api is not None:
-            self.api.follow(config.api, token)
-        if self._webhooks is not None:
-            await self._webhooks.follow(connections.tokens, config)
+        await self.listeners.follow(keys, config)
         core.reloads.succeeded_at = core.clock.now()
         _log.info("the configuration is reloaded")
         return []
@@ -217,8 +171,8 @@ class App:
         """Say what is wrong now, a line each."""
         if self.core is None:
             return ["starting: the messages in flight are not loaded yet"]
-        at_work = () if self._parts is None else (self._parts.crew, self._parts.sources, self._webhooks)
-        return view.problems(self.core) + [line for part in at_work if part is not None for line in part.problems()]
+        at_work = () if self._parts is None else (self._parts.crew, self._parts.sources, self.listeners)
+        return view.problems(self.core) + [line for part in at_work for line in part.problems()]
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         """A part that fails takes the process down: started anew it goes on from what is stored."""
@@ -239,7 +193,7 @@ def _backend(core: Core) -> Backend:
 
 def _connect(parts: Parts, config: Config) -> Connections:
     """Make the ways to SMSBat; raises SecretError."""
-    return Connections(parts.crew.clients(config), parts.sources.lines(config), Tokens(config))
+    return Connections(parts.crew.clients(config), parts.sources.lines(config))
 
 
 def _begin(parts: Parts, connections: Connections) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final
@@ -12,7 +12,8 @@ import msgspec
 from exporter.columns import ENDED
 from exporter.message import Message, Outcome
 from exporter.records import Finished, shown_trace_id
-from exporter.store import FinishedRow
+from exporter.store import FinishedRow, Store
+from exporter.store.sharing import Sharing
 from exporter.store.writer import Writer
 from exporter.tracker import Tracker
 
@@ -60,7 +61,7 @@ class Knowledge:
     def __init__(self, tracker: Tracker, writer: Writer, accounts: Callable[[], Sequence[str]]) -> None:
         """Take who tracks, who stores, and the names of the accounts there are."""
         self._tracker = tracker
-        self._writer = writer
+        self._finished = Sharing(writer, _finished)
         self._accounts = accounts
 
     async def of(self, message_id: str, account: str | None = None) -> list[Known]:
@@ -72,8 +73,9 @@ class Knowledge:
         found = {name: slot for name in accounts if (slot := in_flight.find(name, message_id)) is not None}
         known = [of_message(in_flight.get(slot)) for slot in found.values()]
         if others := [name for name in accounts if name not in found]:
-            rows = await self._writer.call(lambda store: [store.finished(name, message_id) for name in others])
-            known.extend(of_finished(row) for row in rows if row is not None)
+            keys = [(name, message_id) for name in others]
+            finished = await self._finished.of(keys)
+            known.extend(finished[key] for key in keys if key in finished)
         return known
 
     async def _ending_stored(self, account: str, message_id: str) -> None:
@@ -81,6 +83,11 @@ class Knowledge:
         slot = self._tracker.in_flight.find(account, message_id)
         if slot is not None and self._tracker.in_flight.columns.has(slot, ENDED):
             await self._tracker.wait(account, message_id, _STORED_WITHIN_SECONDS)
+
+
+def _finished(store: Store, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Known]:
+    """Look messages up that ended; thousands may have waited for the same one."""
+    return {key: of_finished(row) for key in keys if (row := store.finished(*key)) is not None}
 
 
 def of_message(message: Message) -> Known:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import resource
 import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from exporter.web.status import StatusPage
 
 _log: Final = logging.getLogger(__name__)
+_OPEN_FILES: Final = 32_768
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +41,7 @@ async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabl
 
     Raises ListenError, StoreError or SecretError when it cannot start, and what a part of it fails with.
     """
+    allow_connections()
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     loop.set_exception_handler(_log_unforeseen)
     async with AsyncExitStack() as listening:
@@ -45,19 +49,27 @@ async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabl
         server = await start_web(app, addresses.web, lifecycle_enabled=lifecycle_enabled)
         listening.push_async_callback(server.close)
         listening.push_async_callback(app.stop)
-        api_server = await app.start_api(addresses.api)
-        listening.push_async_callback(api_server.close)
-        webhooks = await app.start_webhooks(addresses.webhook)
-        listening.push_async_callback(webhooks.close)
+        listening.push_async_callback(app.listeners.close)
+        await app.listeners.open(addresses.api, addresses.webhook)
         reloads: set[asyncio.Task[list[str]]] = set()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
-        _log.info("listening", extra=fields(url=server.url, api=api_server.url, webhooks=webhooks.url or "off"))
+        _log.info("listening", extra=fields(url=server.url, **app.listeners.urls()))
         await _until(stopping, app.start(clock))
         await _until(stopping, app.failed)
         _log.info("stopping")
     _log.info("stopped")
+
+
+def allow_connections() -> None:
+    """Raise this process's own limit of open files: ten thousand callers may wait, and the usual limit is 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # macOS names a hard limit that it does not grant.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _log_unforeseen(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -94,5 +106,6 @@ async def _status(app: App) -> StatusPage:
     from exporter import overview  # noqa: PLC0415 (only visitors need it)
     from exporter.web.status import Door  # noqa: PLC0415 (likewise)
 
-    door = None if app.api is None else Door(url=app.api.url, needs_token=app.api.guard.needs_token)
+    api = app.listeners.api
+    door = None if api is None else Door(url=api.url, needs_token=api.guard.needs_token)
     return await overview.status_page(app.core, app.problems(), door, is_ready=app.ready)

@@ -37,7 +37,7 @@ from exporter.placing import Placing
 from exporter.plan import Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
 from exporter.traced import Traced
-from exporter.waiting import Waiters
+from exporter.waiting import Key, Waiters
 
 _log: Final = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Tracker:
         self.traced = Traced(in_flight, committer)
         self.missed = Missed(self.announced.meter)
         self.placing = Placing(in_flight.columns, plan, self.aging)
-        self.waiters = Waiters()
+        self.waiters = Waiters(self._hurry, self._unhurry)
         self._committer = committer
         self._clock = clock
         self._ended: dict[int, Outcome] = {}
@@ -165,17 +165,24 @@ class Tracker:
 
         Returns whether it ended. Raises TooManyError.
         """
-        key, slot = (account, message_id), self.in_flight.find(account, message_id)
-        if slot is None:
-            return True
-        if not self.waiters.waits(key) and not self.in_flight.columns.has(slot, ENDED):
-            self.plan.hurry(slot, WAITED, self._clock.now())
+        key = (account, message_id)
+        woken = self.waiters.enter(key, seconds)
         try:
-            return await self.waiters.wait(key, seconds)
+            return await woken
         finally:
-            slot = self.in_flight.find(account, message_id)
-            if slot is not None and not self.waiters.waits(key):
-                self.in_flight.columns.mark(slot, WAITED, on=False)
+            self.waiters.leave(key, woken)
+
+    def _hurry(self, key: Key) -> bool:
+        """Poll a message more often, and say whether it is in flight at all."""
+        slot = self.in_flight.find(*key)
+        if slot is not None and not self.in_flight.columns.flags[slot] & (ENDED | WAITED):
+            self.plan.hurry(slot, WAITED, self._clock.now())
+        return slot is not None
+
+    def _unhurry(self, key: Key) -> None:
+        slot = self.in_flight.find(*key)
+        if slot is not None:
+            self.in_flight.columns.mark(slot, WAITED, on=False)
 
 
 def _result(observed: Observation, *, changed: bool) -> PollResult:

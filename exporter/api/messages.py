@@ -85,8 +85,15 @@ class Messages:
         seconds = _wait_seconds(request)
         known = await _only(backend, message_id, account)
         if seconds and not known.final:
-            await backend.tracker.wait(known.account, message_id, seconds)
-            known = await _only(backend, message_id, known.account)
+            account, waiters = known.account, backend.tracker.waiters
+            del known
+            # Thousands may be here for a minute: no coroutine more, and nothing that they do not need.
+            woken = waiters.enter((account, message_id), seconds)
+            try:
+                await woken
+            finally:
+                waiters.leave((account, message_id), woken)
+            known = await _only(backend, message_id, account)
         return _json(known)
 
     async def several(self, request: web.Request) -> web.Response:

@@ -12,6 +12,8 @@ from aiohttp import hdrs, web
 
 from exporter.web.addresses import Address
 
+_BACKLOG: Final = 4096
+"""Connections that may wait to be accepted, where the system allows it: one too many tries again after a second."""
 _GRACE_SECONDS: Final = 1.0
 """How long answers under way may still take when the listener closes."""
 
@@ -42,7 +44,7 @@ async def serve(app: web.Application, address: Address, flag: str) -> Server:
     # No access log: it would put paths and query strings of strangers into the log.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS)
     await runner.setup()
-    await web.SockSite(runner, sock).start()
+    await web.SockSite(runner, sock, backlog=_BACKLOG).start()
     port = sock.getsockname()[1]
     host = "localhost" if address.is_every_interface else address.host
     return Server(f"http://{Address(host, port)}", port, runner)

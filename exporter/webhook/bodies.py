@@ -11,13 +11,10 @@ import msgspec
 from exporter.api.errors import RefusedError
 from exporter.claims import Moment, Notice
 from exporter.config.timestamps import parse_timestamp
-from exporter.intake.bodies import TooLargeError, UnreadableError, plain, received
 from exporter.message import MESSAGE_ID
 from exporter.reading import amount, id_text
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from exporter.reading import StatusWords
 
 LONGEST_BODY_BYTES: Final = 64 * 1024
@@ -33,20 +30,6 @@ class _Wire(msgspec.Struct, gc=False):
 
 
 _decode: Final = msgspec.json.Decoder(_Wire).decode
-
-
-async def read(request: web.Request) -> bytes:
-    """Return the whole body, decompressed; raises RefusedError."""
-    encoding = request.headers.get("Content-Encoding", "")
-    try:
-        return plain(await received(request.content, LONGEST_BODY_BYTES), encoding, LONGEST_BODY_BYTES)
-    except TimeoutError:
-        raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, "slow", "the body took longer than 10 s") from None
-    except TooLargeError:
-        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "the body is over 64 KiB") from None
-    except UnreadableError:
-        text = "the body broke off, or is not what its Content-Encoding says"
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "body", text) from None
 
 
 def notice_in(body: bytes, words: StatusWords) -> tuple[str, Notice]:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
-from exporter.api.errors import RefusedError, errors_as_json
+from exporter.api.errors import RefusedError
+from exporter.api.receiving import LINGERING_SECONDS, whole_body
+from exporter.api.routing import add_routes
 from exporter.config.secrets import SecretReader
 from exporter.labels import OTHER
 from exporter.logs import fields
 from exporter.meters import WebhookResult
 from exporter.reading import StatusWords
 from exporter.web.server import Server, serve
-from exporter.webhook.bodies import notice_in, read
+from exporter.webhook.bodies import LONGEST_BODY_BYTES, notice_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,10 +105,10 @@ class Webhooks:
         return [] if self._tokens is None else self._tokens.problems()
 
     def _application(self) -> web.Application:
-        app = web.Application(handler_args={"auto_decompress": False}, middlewares=[errors_as_json])
-        app.router.add_post("/webhook/{account}", self._take)
+        app = web.Application(handler_args={"auto_decompress": False, "lingering_time": LINGERING_SECONDS})
         # SMSBat can only be given a URL.
-        app.router.add_post("/webhook/{account}/{token:.+}", self._take)
+        paths = ("/webhook/{account}", "/webhook/{account}/{token:.+}")
+        add_routes(app, [web.post(path, self._take) for path in paths])
         return app
 
     async def _take(self, request: web.Request) -> web.Response:
@@ -121,7 +123,7 @@ class Webhooks:
         if receiver is None:
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "loading", "the exporter is starting; try again")
         try:
-            message_id, notice = notice_in(await read(request), self._words)
+            message_id, notice = notice_in(await whole_body(request, LONGEST_BODY_BYTES), self._words)
         except RefusedError:
             self._count(receiver, account, WebhookResult.REJECTED)
             raise

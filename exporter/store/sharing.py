@@ -1,33 +1,33 @@
-"""Looks up which messages the store remembers: all who ask while it is busy share one call."""
+"""Looks things up in the store by key: all who ask while it is busy share one call."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Iterable
+from typing import Generic, TypeVar
 
+from exporter.store import Store
 from exporter.store.writer import Writer
 
-Key = tuple[str, str]
-"""Account and message id."""
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
-class Recall:
-    """What the store remembers, asked for by one call at a time."""
+class Sharing(Generic[_K, _V]):
+    """One kind of question, asked by one call at a time: thousands of calls a second would be most of the work."""
 
-    def __init__(self, writer: Writer) -> None:
-        """Take the store's thread."""
+    def __init__(self, writer: Writer, look: Callable[[Store, list[_K]], _V]) -> None:
+        """Take the store's thread, and what answers for many different keys at once."""
         self._writer = writer
-        self._askers: list[tuple[Iterable[Key], asyncio.Future[AbstractSet[Key]]]] = []
+        self._look = look
+        self._askers: list[tuple[Iterable[_K], asyncio.Future[_V]]] = []
         """Who asked since the last call began."""
         self._busy = False
 
-    async def of(self, keys: Collection[Key]) -> AbstractSet[Key]:
-        """Return a set that has those of the keys that are remembered, maybe with others; raises StoreError."""
-        if not keys:
-            return frozenset()
+    async def of(self, keys: Collection[_K]) -> _V:
+        """Return an answer that covers these keys, and those of others too; raises StoreError."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[AbstractSet[Key]] = loop.create_future()
+        answer: asyncio.Future[_V] = loop.create_future()
         self._askers.append((keys, answer))
         if not self._busy:
             self._busy = True
@@ -38,10 +38,10 @@ class Recall:
     def _ask(self) -> None:
         askers, self._askers = self._askers, []
         keys = list(dict.fromkeys(key for keys, _ in askers for key in keys))
-        call = asyncio.ensure_future(self._writer.call(lambda store: store.remembered(keys)))
+        call = asyncio.ensure_future(self._writer.call(lambda store: self._look(store, keys)))
         call.add_done_callback(lambda done: self._tell([answer for _, answer in askers], done))
 
-    def _tell(self, answers: Iterable[asyncio.Future[AbstractSet[Key]]], done: asyncio.Future[set[Key]]) -> None:
+    def _tell(self, answers: Iterable[asyncio.Future[_V]], done: asyncio.Future[_V]) -> None:
         self._busy = bool(self._askers)
         if self._busy:
             self._ask()
