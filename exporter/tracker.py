@@ -84,11 +84,11 @@ class Tracker:
     def change(self, slot: int, before: Message, transition: Transition) -> bool:
         """Make a transition, whatever brought it about; returns whether the message's status changed, or it ended."""
         self.in_flight.put(slot, transition.message)
-        self.counting.advanced(self._committer.changes.tally, before, transition)
+        self.counting.advanced(self._committer.changes.tally, before, transition, traced=self.traced.samples(slot))
+        self.traced.step(slot, transition.seen, self._clock.now())
         if transition.ending is not None:
             self._end(slot, transition.message, transition.ending)
         else:
-            self.traced.step(slot, transition.seen, self._clock.now())
             self._committer.changes.progressed[slot] = None
         changed = transition.ending is not None or transition.message.status is not before.status
         if changed or transition.anomalies:
