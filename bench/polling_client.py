@@ -89,6 +89,9 @@ async def _track(core: Core, count: int) -> None:
         polls=1,
     )
     core.tracker.track([msgspec.structs.replace(message, id=message_id(number)) for number in range(count)], 1)
+    for slot in core.in_flight.slots():
+        core.in_flight.put(slot, message)
+        core.in_flight.columns.polled_at[slot] = message.answered_at
     await core.committer.stored()
     while core.placing.step(core.clock.now()):
         pass
