@@ -99,6 +99,9 @@ async def track(core: Core, count: int, sampling: Sampling = UNSAMPLED) -> None:
     messages = [msgspec.structs.replace(message, id=message_id(number)) for number in range(count)]
     sampled = [msgspec.structs.replace(each, sampled=sampling.takes(each)) for each in messages]
     core.tracker.track(sampled, 1)
+    for slot in core.in_flight.slots():
+        core.in_flight.put(slot, message)
+        core.in_flight.columns.polled_at[slot] = message.answered_at
     await core.committer.stored()
     while core.placing.step(core.clock.now()):
         pass

@@ -89,6 +89,7 @@ async def _measured(exporter: Serving, message_id: str) -> tuple[float, float, f
         async with session.post(messages, json={"messageId": message_id}) as response:
             assert response.status == 202
         callers = await _waiting(exporter.api, message_id, _AT_ONCE)
+        await _until_heard(exporter.pid)
         before = resident_bytes(exporter.pid)
         callers += await _waiting(exporter.api, message_id, _WAITERS - _AT_ONCE)
         await _until_heard(exporter.pid)

@@ -69,11 +69,13 @@ class Columns:
         return len(self._free)
 
     def take(self, count: int) -> list[int]:
-        """Return so many free slots, in which earlier messages may have left their values; there are always enough."""
+        """Return so many free slots, there are always enough; of what becomes of a message they know nothing."""
         missing = count - len(self._free)
         if missing > 0:
-            for slot in reversed(range(self.grow(max(missing, _MORE_SLOTS)), len(self))):
-                self.release(slot)
+            first = self.grow(max(missing, _MORE_SLOTS))
+            for slot in reversed(range(first, len(self))):
+                self.flags[slot], self.due_at[slot] = ENDED, FREE
+                self._free.append(slot)
         left = len(self._free) - count
         slots = self._free[left:]
         del self._free[left:]
@@ -82,10 +84,13 @@ class Columns:
         return slots
 
     def release(self, slot: int) -> None:
-        """Free a slot."""
+        """Free a slot, and forget what became of its message."""
         self.ids[slot] = ""
         self.flags[slot] = ENDED
         self.due_at[slot] = FREE
+        self.status[slot] = self.seen[slot] = self.failures[slot] = self.stage[slot] = 0
+        self.polls[slot] = self.demand[slot] = 0
+        self.in_flight_at[slot] = self.answered_at[slot] = self.other_at[slot] = self.polled_at[slot] = 0.0
         self._free.append(slot)
 
     def grow(self, count: int) -> int:

@@ -77,11 +77,10 @@ class InFlight:
         return self.cohorts[self.columns.cohort[slot]]
 
     def add(self, messages: Sequence[Message], first_seq: int) -> list[int]:
-        """Give messages slots, and numbers from `first_seq` on; returns the slots in the order of the messages."""
+        """Give new messages slots, and numbers from `first_seq` on; returns the slots in the order of the messages."""
         columns, slots = self.columns, self.columns.take(len(messages))
         ids, seqs, cohorts, due_at, flags = columns.ids, columns.seq, columns.cohort, columns.due_at, columns.flags
-        sent_at, accepted_at, ttl, polled_at = columns.sent_at, columns.accepted_at, columns.ttl, columns.polled_at
-        demand, failures, stage, number = columns.demand, columns.failures, columns.stage, self.cohorts.number
+        sent_at, accepted_at, ttl = columns.sent_at, columns.accepted_at, columns.ttl
         # Those that come together are mostly alike.
         last: tuple[str, str, Labels] | None = None
         cohort, own = 0, dict[str, int]()
@@ -90,19 +89,16 @@ class InFlight:
             seqs[slot] = seq
             shared = (message.account, message.channel, message.labels)
             if shared != last:
-                last, cohort, own = shared, number(Cohort(*shared)), self._slots[message.account]
+                last, cohort, own = shared, self.cohorts.number(Cohort(*shared)), self._slots[message.account]
             cohorts[slot] = cohort
             sent_at[slot] = message.sent_at
             accepted_at[slot] = message.accepted_at
             ttl[slot] = message.ttl
-            polled_at[slot] = max(message.answered_at, message.other_at)
             due_at[slot] = UNSTORED
-            demand[slot] = failures[slot] = stage[slot] = 0
             flags[slot] = message.listed * LISTED | message.sampled * SAMPLED
             if message.traceparent is not None:
                 self.traceparents[slot] = message.traceparent
             own[message.id] = slot
-            self.put(slot, message)
         return slots
 
     def index(self) -> None:

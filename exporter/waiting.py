@@ -14,6 +14,9 @@ _MOMENTS_A_SECOND: Final = 20
 Key = tuple[str, str]
 """Account and message id."""
 
+_Waiting = dict[asyncio.Future[bool], None]
+"""In the order in which they came; half as large as a set."""
+
 
 class TooManyError(Exception):
     """As many wait already as may."""
@@ -34,9 +37,9 @@ class Waiters:
         """
         self._on_enter = on_enter
         self._on_left = on_left
-        self._patient: dict[int, set[asyncio.Future[bool]]] = defaultdict(set)
+        self._patient: dict[int, _Waiting] = defaultdict(dict)
         """Everybody by the moment up to which they wait."""
-        self._waiting: dict[Key, dict[asyncio.Future[bool], set[asyncio.Future[bool]]]] = defaultdict(dict)
+        self._waiting: dict[Key, dict[asyncio.Future[bool], _Waiting]] = defaultdict(dict)
         """Everybody by message, each with those of the same moment."""
         self._count = 0
 
@@ -55,7 +58,7 @@ class Waiters:
         if moment not in self._patient:
             loop.call_at(moment / _MOMENTS_A_SECOND, self._end, moment)
         patient = self._waiting[key][woken] = self._patient[moment]
-        patient.add(woken)
+        patient[woken] = None
         self._count += 1
         if not worth:
             woken.set_result(True)
@@ -70,7 +73,7 @@ class Waiters:
         """Wait no more, whether the end came or not."""
         self._count -= 1
         waiting = self._waiting[key]
-        waiting.pop(woken).discard(woken)
+        waiting.pop(woken).pop(woken, None)
         if not waiting:
             del self._waiting[key]
             self._on_left(key)

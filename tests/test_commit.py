@@ -200,3 +200,17 @@ async def test_who_waits_for_a_commit_does_not_wait_for_its_group_to_grow(monkey
         lab.answer("m1", "delivered")
         await lab.until(lambda: lab.shown("messages_finished") == 1, every=60.0)
         assert asyncio.get_running_loop().time() - began >= 3_600
+
+
+@in_virtual_time
+async def test_slices_that_left_the_window_are_deleted_now_and_then_not_with_every_group() -> None:
+    async with Lab(window="1h") as lab:
+        await lab.settle()
+        started_at = lab.clock.at
+        for seconds in (0, 5, 9, 11, 12, 30):
+            lab.clock.at = started_at + seconds
+            await lab.offer(f"m{seconds}")
+        forgotten = [batch.forget_windows_before for batch in lab.store.batches[-6:]]
+        oldest_at = started_at - 3_600 - 60
+        assert forgotten == [0.0, 0.0, 0.0, oldest_at + 11, 0.0, oldest_at + 30]
+        assert lab.store.batches[0].forget_windows_before == oldest_at

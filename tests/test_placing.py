@@ -71,6 +71,8 @@ def one_by_one(all_: list[Message]) -> Core:
     alone = core([])
     for seq, message in enumerate(all_, start=1):
         slot = alone.in_flight.add([message], seq)[0]
+        alone.in_flight.put(slot, message)
+        alone.in_flight.columns.polled_at[slot] = max(message.answered_at, message.other_at)
         alone.in_flight.columns.due_at[slot] = FREE
         alone.tracker.aging.enter(slot, NOW)
         alone.plan.enter(slot, NOW)

@@ -263,7 +263,9 @@ async def test_an_announced_end_is_told_once_with_the_webhooks_time(*, confirmed
         if confirmed:
             lab.answer("m1", "delivered", took=1)
         else:
-            lab.advance(120)
+            lab.advance(30)
+            lab.fail("m1")
+            lab.advance(40)
         await lab.settle()
         (message,) = told.messages
         assert message.ending is not None
