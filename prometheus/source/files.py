@@ -9,6 +9,7 @@ from prometheus.source.cases.catalogue import CASES
 from prometheus.source.cases.promtool import tests
 from prometheus.source.catalogue import ALERTS, GROUPS, RECORDS
 from prometheus.source.layout import written
+from prometheus.source.metrics_page import page
 
 File = tuple[str, str]
 
@@ -19,6 +20,7 @@ def files() -> Iterator[File]:
     yield "prometheus/alerts.yaml", written(rules.alerting_rules(GROUPS))
     for alert, cases in CASES.items():
         yield f"prometheus/tests/{alert}.yaml", written(tests(cases, ALERTS, ("../rules.yaml", "../alerts.yaml")))
+    yield "docs/metrics.md", page(ALERTS.values(), RECORDS)
     yield from _provisioning()
 
 

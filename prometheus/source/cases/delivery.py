@@ -38,8 +38,8 @@ RATE_LOW: Final = (
     ),
     Case(
         "SmsbatDeliveryRateLow: fires on a fifth less than the day before",
-        _matured(delivered="0+95x1380 131100+70x60", failed="0+5x1380 6900+30x60"),
-        {1380: (), 1439: (_LOW,)},
+        _matured(delivered="0+95x300 28500+70x60", failed="0+5x300 1500+30x60"),
+        {300: (), 359: (_LOW,)},
     ),
     Case(
         "SmsbatDeliveryRateLow: does not fire when nine of ten are",
@@ -144,8 +144,8 @@ DELIVERY_SLOW: Final = (
     ),
     Case(
         "SmsbatDeliverySlow: fires on four times the day before",
-        _times("0+5x1500", "0+5x1380 6900x120", 108, "0+5x1500"),
-        {1380: (), 1440: (_SLOW,)},
+        _times("0+5x400", "0+5x300 1500x100", 108, "0+5x400"),
+        {300: (), 360: (_SLOW,)},
     ),
     Case("SmsbatDeliverySlow: does not fire when it takes seconds", _times("0+5x60", "0+5x60", 1000), {60: ()}),
     Case(

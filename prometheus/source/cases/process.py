@@ -52,7 +52,7 @@ def _overflow(values: str) -> Series:
 
 
 LABELS: Final = (
-    Case("SmsbatLabelSetsOverflowing: the first overflow shows", _overflow("0x10 1x60"), {10: (), 28: (_LABEL,)}),
+    Case("SmsbatLabelSetsOverflowing: fires on the first overflow", _overflow("0x10 1x60"), {10: (), 28: (_LABEL,)}),
     Case("SmsbatLabelSetsOverflowing: does not fire on values that fit", _overflow("0x60"), {60: ()}),
     Case("SmsbatLabelSetsOverflowing: nor on old ones", _overflow("500x60"), {60: ()}),
     nothing_at_all("SmsbatLabelSetsOverflowing"),

@@ -26,8 +26,8 @@ FALLBACK_SHARE: Final = (
     ),
     Case(
         "SmsbatFallbackShareHigh: fires on twice the day before",
-        _ended(used="0+1x1380 1380+3x120", unused="0+9x1380 12420+7x120"),
-        {1380: (), 1440: (_FALLBACK,)},
+        _ended(used="0+1x300 300+3x100", unused="0+9x300 2700+7x100"),
+        {300: (), 360: (_FALLBACK,)},
     ),
     Case(
         "SmsbatFallbackShareHigh: does not fire when a third does, as always",
