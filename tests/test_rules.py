@@ -17,7 +17,7 @@ from prometheus.source.catalogue import ALERTS, GROUPS, RECORDS
 from prometheus.source.durations import milliseconds, scaled_expression, without_durations
 from prometheus.source.files import files
 from prometheus.source.grafana import inlined, uid
-from prometheus.source.values import Alert, Record
+from prometheus.source.values import Alert, Record, Severity
 from tests.rule_queries import calls, exported, uses
 
 ROOT = Path(__file__).parents[1]
@@ -113,7 +113,7 @@ def test_every_alert_has_its_runbook(alert: Alert) -> None:
     assert sorted(name for name, _, _ in sections) == sorted(ALERTS)
     ((severity, text),) = [(severity, text) for name, severity, text in sections if name == alert.name]
     assert severity == alert.severity.value
-    for part in ("Users feel", "alse alarm"):
+    for part in ("Users feel", "False alarm"):
         assert part in text
     assert rules.runbook(alert) == f"docs/runbooks.md#{alert.name.lower()}"
 
@@ -166,9 +166,11 @@ def test_grafanas_alerts_ask_without_recording_rules() -> None:
         assert not re.search(r"\w:\w", re.sub(r"\[\w+:\w+\]", "", expr))
 
 
-def test_one_alert_alone_fires_when_grafana_cannot_ask_prometheus() -> None:
+def test_one_alert_fires_when_grafana_cannot_ask_prometheus_and_no_page_is_silent() -> None:
     states = {rule["title"]: (rule["noDataState"], rule["execErrState"]) for rule in provisioned_rules()}
     assert [name for name, (_, error) in states.items() if error == "Alerting"] == ["SmsbatExporterAbsent"]
+    silent = {ALERTS[name].severity for name, (_, error) in states.items() if error == "OK"}
+    assert silent == {Severity.WARNING}
     assert {no_data for no_data, _ in states.values()} == {"OK"}  # a query with its comparison finds nothing when well
 
 

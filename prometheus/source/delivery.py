@@ -6,7 +6,6 @@ from typing import Final
 
 from prometheus.source.values import Alert, ExecError, Group, Record, Severity, promql
 
-_QUIET: Final = "no traffic is no problem; a Prometheus that cannot be asked is told by SmsbatExporterAbsent"
 _WHO: Final = "{{ $labels.channel }} of account {{ $labels.account }}"
 _LABELS: Final = ("job", "account", "channel")
 _KNOWN: Final = 'result=~"delivered|failed|pending"'
@@ -67,8 +66,8 @@ DELIVERY_RATE_LOW: Final = Alert(
         " delivered: less than 60 %, or a fifth less than over the last day."
     ),
     dashboard="smsbat-delivery",
-    exec_error=ExecError.OK,
-    why=_QUIET,
+    exec_error=ExecError.ERROR,
+    why="a page whose query fails must not be silent; without messages there is nothing to page for",
 )
 NO_DELIVERY: Final = Alert(
     name="SmsbatNoDelivery",
@@ -86,8 +85,8 @@ NO_DELIVERY: Final = Alert(
         " flight, and not one was delivered."
     ),
     dashboard="smsbat-delivery",
-    exec_error=ExecError.OK,
-    why=_QUIET,
+    exec_error=ExecError.ERROR,
+    why="a page whose query fails must not be silent; without messages there is nothing to page for",
 )
 DELIVERY_SLOW: Final = Alert(
     name="SmsbatDeliverySlow",
@@ -113,7 +112,7 @@ DELIVERY_SLOW: Final = Alert(
     ),
     dashboard="smsbat-delivery",
     exec_error=ExecError.OK,
-    why=_QUIET,
+    why="a warning can wait until Prometheus answers; without deliveries there is nothing to warn of",
 )
 STUCK: Final = Alert(
     name="SmsbatStuckInFlight",
@@ -141,7 +140,7 @@ STUCK: Final = Alert(
     ),
     dashboard="smsbat-overview",
     exec_error=ExecError.OK,
-    why=_QUIET,
+    why="a warning can wait until Prometheus answers; without messages there is nothing to warn of",
 )
 
 GROUP: Final = Group("smsbat-delivery", RECORDS, (DELIVERY_RATE_LOW, NO_DELIVERY, DELIVERY_SLOW, STUCK))

@@ -8,7 +8,7 @@ from prometheus.source import grafana, rules
 from prometheus.source.cases.catalogue import CASES
 from prometheus.source.cases.promtool import tests
 from prometheus.source.catalogue import ALERTS, GROUPS, RECORDS
-from prometheus.source.layout import written
+from prometheus.source.layout import explained, written
 from prometheus.source.metrics_page import page
 
 File = tuple[str, str]
@@ -28,17 +28,20 @@ def _provisioning() -> Iterator[File]:
     folder = "grafana/provisioning"
     yield (
         f"{folder}/alerting/smsbat-rules.yaml",
-        written(
-            grafana.alert_rules(GROUPS, RECORDS),
-            "The alerts of prometheus/alerts.yaml, with the recording rules filled in: use these or those, not both.",
-            "Each query holds its comparison, so a healthy one returns nothing: no data is OK, also for",
-            "SmsbatExporterAbsent, whose absent() makes a result of missing data. When Prometheus cannot be asked,",
-            "that one alert fires for all.",
+        explained(
+            written(
+                grafana.alert_rules(GROUPS, RECORDS),
+                "The alerts of prometheus/alerts.yaml with the recording rules filled in: load these or those.",
+                "Each query holds its comparison, so a healthy one returns nothing: noDataState is OK throughout, and",
+                "behind each execErrState stands why.",
+            ),
+            "execErrState",
+            (alert.why for alert in ALERTS.values()),
         ),
     )
     yield (
         f"{folder}/alerting/smsbat-contact-points.yaml",
-        written(grafana.contact_points(), "An example: variables of Grafana's environment say who is told."),
+        written(grafana.contact_points(), "An example: change the addresses."),
     )
     yield (
         f"{folder}/alerting/smsbat-policies.yaml",
@@ -46,7 +49,10 @@ def _provisioning() -> Iterator[File]:
     )
     yield (
         f"{folder}/datasources/smsbat.yaml",
-        written(grafana.data_sources(), "Without traces, leave out Tempo and exemplarTraceIdDestinations."),
+        written(
+            grafana.data_sources(),
+            "Change the addresses. Without traces, leave out Tempo and exemplarTraceIdDestinations.",
+        ),
     )
     yield (
         f"{folder}/dashboards/smsbat.yaml",

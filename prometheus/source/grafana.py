@@ -114,8 +114,10 @@ def contact_points() -> dict[str, object]:
     return {
         "apiVersion": 1,
         "contactPoints": [
-            _contact("smsbat-on-call", "smsbat-on-call-webhook", "webhook", {"url": "${SMSBAT_ON_CALL_URL}"}),
-            _contact("smsbat-team", "smsbat-team-email", "email", {"addresses": "${SMSBAT_TEAM_ADDRESSES}"}),
+            _contact(
+                "smsbat-on-call", "smsbat-on-call-webhook", "webhook", {"url": "http://alerts.example.org/smsbat"}
+            ),
+            _contact("smsbat-team", "smsbat-team-email", "email", {"addresses": "messaging@example.org"}),
         ],
     }
 
@@ -157,7 +159,7 @@ def data_sources() -> dict[str, object]:
         "type": "prometheus",
         "access": "proxy",
         "orgId": 1,
-        "url": "${SMSBAT_PROMETHEUS_URL}",
+        "url": "http://prometheus:9090",
         "jsonData": {
             "httpMethod": "POST",
             "timeInterval": "15s",
@@ -170,7 +172,7 @@ def data_sources() -> dict[str, object]:
         "type": "tempo",
         "access": "proxy",
         "orgId": 1,
-        "url": "${SMSBAT_TEMPO_URL}",
+        "url": "http://tempo:3200",
     }
     return {"apiVersion": 1, "datasources": [prometheus, tempo]}
 

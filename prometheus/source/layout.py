@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import yaml
@@ -22,6 +23,13 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+
+
+def explained(text: str, key: str, reasons: Iterable[str]) -> str:
+    """Return a text with a reason behind each line that begins with the key, in their order."""
+    waiting = iter(reasons)
+    lines = (f"{line}  # {next(waiting)}" if line.strip().startswith(f"{key}:") else line for line in text.splitlines())
+    return "\n".join(lines) + "\n"
 
 
 def written(document: object, *comments: str) -> str:

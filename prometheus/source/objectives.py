@@ -78,8 +78,8 @@ def _burn(name: str, windows: _Windows, *, hold: str, severity: Severity) -> Ale
             f" of the target."
         ),
         dashboard="smsbat-objectives",
-        exec_error=ExecError.OK,
-        why="without objectives or messages nothing burns; SmsbatExporterAbsent tells of a Prometheus that is away",
+        exec_error=ExecError.ERROR,
+        why="what burns shall not burn unseen, and a day of history can time out; without objectives nothing does",
     )
 
 

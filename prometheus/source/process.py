@@ -8,7 +8,6 @@ from typing import Final
 from prometheus.source.values import Alert, ExecError, Group, Severity, promql
 
 _LABELS: Final = ("job", "instance")
-_GAUGE: Final = "the series exist as long as the exporter runs; SmsbatExporterAbsent tells when it does not"
 
 STORE_FAILING: Final = Alert(
     name="SmsbatStoreFailing",
@@ -26,8 +25,8 @@ STORE_FAILING: Final = Alert(
         " /metrics stands still. Nothing shown so far is lost."
     ),
     dashboard="smsbat-exporter",
-    exec_error=ExecError.OK,
-    why=_GAUGE,
+    exec_error=ExecError.ERROR,
+    why="a page whose query fails must not be silent; without the gauge there is nothing to page for",
 )
 LABELS_OVERFLOWING: Final = Alert(
     name="SmsbatLabelSetsOverflowing",
@@ -44,7 +43,7 @@ LABELS_OVERFLOWING: Final = Alert(
     ),
     dashboard="smsbat-exporter",
     exec_error=ExecError.OK,
-    why="without configured labels there is nothing to overflow",
+    why="a warning can wait until Prometheus answers; without configured labels there is nothing to warn of",
 )
 RELOAD_FAILED: Final = Alert(
     name="SmsbatReloadFailed",
@@ -58,7 +57,7 @@ RELOAD_FAILED: Final = Alert(
     description="The last reload of {{ $labels.instance }} failed; the configuration from before it stays in use.",
     dashboard="smsbat-exporter",
     exec_error=ExecError.OK,
-    why=_GAUGE,
+    why="a warning can wait until Prometheus answers; without the gauge there is nothing to warn of",
 )
 _DOWN: Final = promql("""
     up == 0
@@ -79,7 +78,7 @@ DOWN: Final = Alert(
     ),
     dashboard="smsbat-exporter",
     exec_error=ExecError.ERROR,
-    why="no target at all is SmsbatExporterAbsent; an error shows under the name of its data source",
+    why="a page whose query fails must not be silent; no target at all is SmsbatExporterAbsent",
 )
 ABSENT: Final = Alert(
     name="SmsbatExporterAbsent",
@@ -91,7 +90,7 @@ ABSENT: Final = Alert(
     description="There are no metrics of smsbat-exporter, and no target of it that is down: nobody scrapes one.",
     dashboard="smsbat-exporter",
     exec_error=ExecError.ALERTING,
-    why="it is absent() that turns no data into an alert; the one alert that fires when Prometheus cannot be asked",
+    why="Prometheus cannot be asked, so nobody watches; no data is what absent() finds",
 )
 
 GROUP: Final = Group("smsbat-exporter", (), (STORE_FAILING, LABELS_OVERFLOWING, RELOAD_FAILED, DOWN, ABSENT))

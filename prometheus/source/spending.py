@@ -6,8 +6,6 @@ from typing import Final
 
 from prometheus.source.values import Alert, ExecError, Group, Record, Severity, promql
 
-_QUIET: Final = "no traffic costs nothing; a Prometheus that cannot be asked is told by SmsbatExporterAbsent"
-
 
 def _used_ratio(window: str) -> Record:
     used, configured = 'fallback="used"', 'fallback=~"used|unused"'
@@ -56,7 +54,7 @@ FALLBACK_SHARE_HIGH: Final = Alert(
     ),
     dashboard="smsbat-fallback-and-cost",
     exec_error=ExecError.OK,
-    why=_QUIET,
+    why="a warning can wait until Prometheus answers; without fallbacks there is nothing to warn of",
 )
 COST_SPIKE: Final = Alert(
     name="SmsbatCostSpike",
@@ -77,8 +75,8 @@ COST_SPIKE: Final = Alert(
         " dearest hour of the week before."
     ),
     dashboard="smsbat-fallback-and-cost",
-    exec_error=ExecError.OK,
-    why=_QUIET,
+    exec_error=ExecError.ERROR,
+    why="a week of history can time out, which nobody would notice; without cost there is no spike",
 )
 
 GROUP: Final = Group("smsbat-spending", RECORDS, (FALLBACK_SHARE_HIGH, COST_SPIKE))

@@ -7,7 +7,6 @@ from typing import Final
 from prometheus.source.values import Alert, ExecError, Group, Severity, promql
 
 _LABELS: Final = ("job", "account")
-_GAUGE: Final = "the series exist as long as the exporter runs; SmsbatExporterAbsent tells when it does not"
 
 API_DOWN: Final = Alert(
     name="SmsbatApiDown",
@@ -25,8 +24,8 @@ API_DOWN: Final = Alert(
         " nobody knows what becomes of its messages."
     ),
     dashboard="smsbat-exporter",
-    exec_error=ExecError.OK,
-    why=_GAUGE,
+    exec_error=ExecError.ERROR,
+    why="a page whose query fails must not be silent; without the gauge there is nothing to page for",
 )
 CREDENTIALS_REFUSED: Final = Alert(
     name="SmsbatCredentialsRefused",
@@ -42,8 +41,8 @@ CREDENTIALS_REFUSED: Final = Alert(
         " time; messages stay in flight and go on when a call is understood or the secret changes."
     ),
     dashboard="smsbat-exporter",
-    exec_error=ExecError.OK,
-    why=_GAUGE,
+    exec_error=ExecError.ERROR,
+    why="a page whose query fails must not be silent; without the gauge there is nothing to page for",
 )
 RATE_LIMITED: Final = Alert(
     name="SmsbatRateLimited",
@@ -67,7 +66,7 @@ RATE_LIMITED: Final = Alert(
     ),
     dashboard="smsbat-exporter",
     exec_error=ExecError.OK,
-    why=_GAUGE,
+    why="a warning can wait until Prometheus answers; without calls there is nothing to warn of",
 )
 DEMAND_ABOVE_BUDGET: Final = Alert(
     name="SmsbatDemandAboveBudget",
@@ -87,7 +86,7 @@ DEMAND_ABOVE_BUDGET: Final = Alert(
     ),
     dashboard="smsbat-exporter",
     exec_error=ExecError.OK,
-    why=_GAUGE,
+    why="a warning can wait until Prometheus answers; without the gauges there is nothing to warn of",
 )
 WEBHOOKS_MISSED: Final = Alert(
     name="SmsbatWebhooksMissed",
@@ -113,7 +112,7 @@ WEBHOOKS_MISSED: Final = Alert(
     ),
     dashboard="smsbat-exporter",
     exec_error=ExecError.OK,
-    why="an account without webhooks has nothing to miss",
+    why="a warning can wait until Prometheus answers; without webhooks there is nothing to warn of",
 )
 
 GROUP: Final = Group(

@@ -21,7 +21,7 @@ class ExecError(enum.Enum):
     """What Grafana makes of a query that cannot be run."""
 
     OK = "OK"
-    """Nothing: another alert tells."""
+    """Nothing."""
     ALERTING = "Alerting"
     """The alert fires."""
     ERROR = "Error"
@@ -51,7 +51,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """The uid of the dashboard that shows it best."""
     exec_error: ExecError
     why: str
-    """Why Grafana shall take errors and missing data so."""
+    """Why Grafana shall take an error so, and no data as nothing wrong."""
 
 
 class Group(msgspec.Struct, frozen=True):

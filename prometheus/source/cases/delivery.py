@@ -98,6 +98,11 @@ NO_DELIVERY: Final = (
         {**_matured(pending="0+1x40"), **_delivered("0+1x40")},
         {40: ()},
     ),
+    Case(
+        "SmsbatNoDelivery: does not fire when one message in ten minutes arrives",
+        _matured(delivered="0x9 1x9 2x9 3x9", pending="0+1x40"),
+        {29: (), 36: ()},
+    ),
     nothing_at_all("SmsbatNoDelivery"),
     Case(
         "SmsbatNoDelivery: low traffic, nine messages",
@@ -122,16 +127,14 @@ NO_DELIVERY: Final = (
 )
 
 
-_EDGES: Final = (9, 27, 54, 108, 270, 540)
+_EDGES: Final = (2.25, 9, 27, 54, 108, 270, 540)
 
 
-def _times(
-    total: str, soon: str, soon_below: int, late: str = "0x2000", metric: metrics.Metric = metrics.DELIVERY_TIME_LOWER
-) -> Series:
-    """Return a histogram: the values of its count, of buckets below an edge, and of those from there on."""
+def _times(total: str, *below: tuple[float, str], metric: metrics.Metric = metrics.DELIVERY_TIME_LOWER) -> Series:
+    """Return a histogram: the values of its count, and those of buckets up to an edge; of the others, the count's."""
     shown = series(metric, total, suffix="_count", fallback="none")
     for le in _EDGES:
-        values = soon if le < soon_below else late
+        values = next((values for edge, values in below if le <= edge), total)
         shown |= series(metric, values, suffix="_bucket", fallback="none", le=str(le))
     return {**shown, **series(metric, total, suffix="_bucket", fallback="none", le="+Inf")}
 
@@ -139,29 +142,44 @@ def _times(
 DELIVERY_SLOW: Final = (
     Case(
         "SmsbatDeliverySlow: fires when half takes over five minutes",
-        _times("0+5x60", "0x60", 540, "0+5x60"),
+        _times("0+5x60", (270, "0x60")),
         {18: (), 22: (_SLOW,), 60: (_SLOW,)},
     ),
     Case(
         "SmsbatDeliverySlow: fires on four times the day before",
-        _times("0+5x400", "0+5x300 1500x100", 108, "0+5x400"),
+        _times("0+10x400", (2.25, "0x400"), (9, "0+10x300 3000x100"), (27, "0+10x300 3000+5x100")),
         {300: (), 360: (_SLOW,)},
     ),
-    Case("SmsbatDeliverySlow: does not fire when it takes seconds", _times("0+5x60", "0+5x60", 1000), {60: ()}),
+    Case(
+        "SmsbatDeliverySlow: does not fire on twice the day before",
+        _times("0+10x400", (9, "0x400"), (27, "0+10x300 3000x100")),
+        {360: ()},
+    ),
+    Case(
+        "SmsbatDeliverySlow: does not fire on ten times as long, when that is still soon",
+        _times("0+10x400", (2.25, "0+10x300 3000x100"), (9, "0+10x300 3000+4x100")),
+        {360: ()},
+    ),
+    Case(
+        "SmsbatDeliverySlow: does not fire when it takes three minutes, as always",
+        _times("0+5x400", (108, "0x400")),
+        {360: ()},
+    ),
+    Case("SmsbatDeliverySlow: does not fire when it takes seconds", _times("0+5x60"), {60: ()}),
     Case(
         "SmsbatDeliverySlow: does not fire on the upper bound, which our own downtime raises",
         {
-            **_times("0+5x60", "0+5x60", 1000),
-            **_times("0+5x60", "0x60", 540, "0+5x60", metric=metrics.DELIVERY_TIME),
+            **_times("0+5x60"),
+            **_times("0+5x60", (270, "0x60"), metric=metrics.DELIVERY_TIME),
         },
         {60: ()},
     ),
     nothing_at_all("SmsbatDeliverySlow"),
-    Case("SmsbatDeliverySlow: low traffic", _times("0+1x60", "0x60", 540, "0+1x60"), {60: ()}),
-    Case("SmsbatDeliverySlow: no traffic", _times("0x60", "0x60", 1000), {60: ()}),
+    Case("SmsbatDeliverySlow: low traffic", _times("0+1x60", (270, "0x60")), {60: ()}),
+    Case("SmsbatDeliverySlow: no traffic", _times("0x60"), {60: ()}),
     Case(
         "SmsbatDeliverySlow: recovers",
-        _times("0+5x120", "0x60 0+5x60", 540, "0+5x120"),
+        _times("0+5x120", (270, "0x60 0+5x60")),
         {60: (_SLOW,), 90: ()},
     ),
 )

@@ -26,7 +26,7 @@ FAST: Final = (
     Case(
         "SmsbatObjectiveBurnFast: fires when most are missed, before the slow one does",
         _objective("0+10x60", "0+8x60"),
-        {5: (), 12: (_FAST,), 60: (_FAST, _SLOW)},
+        {6: (), 8: (_FAST,), 60: (_FAST, _SLOW)},
     ),
     Case(
         "SmsbatObjectiveBurnFast: a strict target burns sooner",
@@ -37,6 +37,11 @@ FAST: Final = (
         "SmsbatObjectiveBurnFast: a modest target can burn too", _objective("0+10x60", "0+8x60", "0.5"), {12: (_FAST,)}
     ),
     Case("SmsbatObjectiveBurnFast: does not fire on what may be missed", _objective("0+20x60", "0+1x60"), {60: ()}),
+    Case(
+        "SmsbatObjectiveBurnFast: does not fire on a burst, when the hour as a whole is well",
+        _objective("0+100x100", "0x60 0+100x20 2000x20"),
+        {80: ()},
+    ),
     nothing_at_all("SmsbatObjectiveBurnFast"),
     Case(
         "SmsbatObjectiveBurnFast: low traffic, all missed", _objective("0+2x20 40x60", "0+2x20 40x60"), {20: (), 60: ()}
@@ -64,6 +69,11 @@ SLOW: Final = (
         {12: (), 40: (_SLOW,), 120: (_SLOW,)},
     ),
     Case("SmsbatObjectiveBurnSlow: does not fire on twice", _objective("0+10x120", "0+1x120"), {120: ()}),
+    Case(
+        "SmsbatObjectiveBurnSlow: does not fire on an hour, when the day as a whole is well",
+        _objective("0+20x400", "0x300 0+9x60 540x40"),
+        {360: ()},
+    ),
     nothing_at_all("SmsbatObjectiveBurnSlow"),
     Case(
         "SmsbatObjectiveBurnSlow: low traffic, all missed",

@@ -39,6 +39,11 @@ FALLBACK_SHARE: Final = (
         _ended(none="0+9x60", unknown="0+9x60", used="0x60", unused="0x60"),
         {60: ()},
     ),
+    Case(
+        "SmsbatFallbackShareHigh: does not fire on thrice the day before, when that is little",
+        _ended(used="0+1x300 300+3x100", unused="0+19x300 5700+17x100"),
+        {360: ()},
+    ),
     nothing_at_all("SmsbatFallbackShareHigh"),
     Case("SmsbatFallbackShareHigh: low traffic", _ended(used="0+1x60", unused="0x60"), {60: ()}),
     Case(

@@ -90,6 +90,14 @@ RATE_LIMITED: Final = (
         {**_polls("0+1x60", "0+99x60"), **_account("1x60", rate_limited="0 1 0 0 0x56")},
         {60: ()},
     ),
+    Case(
+        "SmsbatRateLimited: does not fire on three in a hundred, nor on a third of the time",
+        {
+            **_polls("0+3x60", "0+97x60"),
+            **_account("1x60", rate_limited="1 0 0 " * 12),
+        },
+        {30: ()},
+    ),
     nothing_at_all("SmsbatRateLimited"),
     Case("SmsbatRateLimited: low traffic, five calls and all limited", _polls("0+1x5 5x60", "0x60"), {15: (), 60: ()}),
     Case("SmsbatRateLimited: no calls", _polls("0x60", "0x60"), {60: ()}),
