@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := $(wildcard exporter tests bench docs/examples)
+CODE := $(wildcard exporter tests bench prometheus docs/examples)
 SHELL_SCRIPTS := $(wildcard .ci/run docs/examples/*.sh)
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench rules lock clean
 
 demo: $(VENV)/.run-ready
 	@$(BIN)/smsbat-exporter demo
@@ -22,6 +22,7 @@ check: $(VENV)/.dev-ready
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/interrogate exporter
+	$(BIN)/python -m prometheus.source --check
 	$(BIN)/codespell
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive exporter
 	$(BIN)/hadolint Dockerfile
@@ -29,6 +30,10 @@ check: $(VENV)/.dev-ready
 
 bench: $(VENV)/.dev-ready
 	@$(BIN)/python -m bench
+
+# Rules, alerts, their tests and Grafana's provisioning, from prometheus/source.
+rules: $(VENV)/.dev-ready
+	@$(BIN)/python -m prometheus.source
 
 # Each lock is a constraint of the next, so that one environment can hold all three.
 COMPILE := $(BIN)/python -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \

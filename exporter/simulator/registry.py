@@ -48,6 +48,10 @@ class Registry:
         self._webhooks.watch(entry)
         return entry
 
+    def follow(self, profile: Profile) -> None:
+        """Draw the lives of messages that come in from now on from another profile."""
+        self._profile = profile
+
     def send(self, batch: Batch, account: str, now: float) -> dict[str, object]:
         """Register what a send call brings, and return SMSBat's answer."""
         first = self._sent.get(account, 0)

@@ -98,6 +98,10 @@ class Simulator:
             life=life,
         )
 
+    def follow(self, profile: Profile) -> None:
+        """Have messages that come in from now on fare by another profile: what goes wrong beyond the calls."""
+        self._registry.follow(profile)
+
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen, and return the base URL; port 0 takes a free one."""
         server = web.Server(self._api.answer, request_factory=_request, handler_cancellation=True, access_log=None)

@@ -1,0 +1,1 @@
+"""What each alert's unit tests feed, and which alerts fire then."""

@@ -1,0 +1,78 @@
+"""What the expressions of rules select and group by, by promql-parser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import promql_parser as promql
+
+from exporter.catalogue import METRICS, Kind
+
+CAMPAIGN: Final = "campaign"
+"""A configured label."""
+SCRAPED: Final = frozenset({"job", "instance"})
+"""The labels that Prometheus adds."""
+
+
+class Use(NamedTuple):
+    """A series that an expression selects, and the labels that it needs of it."""
+
+    name: str
+    labels: frozenset[str]
+
+
+def exported() -> dict[str, frozenset[str]]:
+    """Return the labels of each sample that Prometheus has of the exporter."""
+    found = {"up": SCRAPED}
+    for metric in METRICS:
+        labels = SCRAPED | set(metric.label_names((CAMPAIGN,), on_histograms=False))
+        if metric.kind is Kind.HISTOGRAM:
+            found |= {f"{metric.name}_sum": labels, f"{metric.name}_count": labels}
+            found[f"{metric.name}_bucket"] = labels | {"le"}
+        else:
+            found[metric.name] = labels
+    return found
+
+
+def uses(expression: promql.Expr, wanted: frozenset[str] = frozenset()) -> Iterator[Use]:
+    """Yield every series that is selected, with the labels that it is matched and grouped by."""
+    match expression:
+        case promql.VectorSelector():
+            yield Use(str(expression.name), wanted | {it.name for it in expression.matchers.matchers})
+        case promql.MatrixSelector():
+            yield from uses(expression.vector_selector, wanted)
+        case promql.SubqueryExpr() | promql.ParenExpr():
+            yield from uses(expression.expr, wanted)
+        case promql.Call():
+            for argument in expression.args:
+                yield from uses(argument, wanted)
+        case promql.AggregateExpr():
+            grouped = frozenset() if expression.modifier is None else frozenset(expression.modifier.labels)
+            assert wanted <= grouped, f"no {sorted(wanted - grouped)} in {expression.prettify()}"
+            yield from uses(expression.expr, grouped)
+        case promql.BinaryExpr():
+            matched = expression.modifier.matching if expression.modifier is not None else None
+            labels = frozenset() if matched is None else frozenset(matched.labels)
+            yield from uses(expression.lhs, wanted | labels)
+            yield from uses(expression.rhs, labels)
+        case promql.NumberLiteral():
+            pass
+        case _:
+            raise AssertionError(f"an expression of a kind that no rule has yet: {expression}")
+
+
+def calls(expression: promql.Expr) -> Iterator[promql.Call]:
+    """Yield every function call in an expression."""
+    match expression:
+        case promql.Call():
+            yield expression
+            for argument in expression.args:
+                yield from calls(argument)
+        case promql.SubqueryExpr() | promql.ParenExpr() | promql.AggregateExpr():
+            yield from calls(expression.expr)
+        case promql.BinaryExpr():
+            yield from calls(expression.lhs)
+            yield from calls(expression.rhs)
+        case _:
+            pass
