@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from typing import Any, Final
 
 import promql_parser as promql
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from exporter.catalogue import METRICS, Kind
 from grafana.source.measures import UIDS
@@ -39,6 +43,15 @@ _RANGE: Final = re.compile(r"\[([^]]+)\]")
 def test_the_committed_dashboards_are_what_their_source_makes() -> None:
     committed = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
     assert committed == files(), "run `make dashboards`"
+
+
+def test_grafanas_own_types_know_every_field_of_the_committed_dashboards() -> None:
+    register_default_plugins()
+    for board in boards().values():
+        known = json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
+        for link in known["links"]:
+            del link["placement"]
+        assert {**known, "id": None} == board
 
 
 def test_every_query_is_of_metrics_and_labels_that_the_exporter_exports() -> None:

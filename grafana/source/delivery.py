@@ -9,7 +9,20 @@ from grafana.source import measures
 from grafana.source.measures import A_MINUTE, OUTCOMES, RESULTS, UIDS
 from grafana.source.page import Page, Section, chosen
 from grafana.source.panels import MINUTE, Says, band, heat, lines
-from grafana.source.queries import PROCESS, RANGE, STEP, Query, a_minute, of, quantile, rate, share, total
+from grafana.source.queries import (
+    PROCESS,
+    RANGE,
+    STEP,
+    Query,
+    a_minute,
+    increase,
+    of,
+    quantile,
+    rate,
+    seen,
+    share,
+    total,
+)
 from grafana.source.tables import Column, rows
 
 _PAIR = ("account", "channel")
@@ -77,10 +90,10 @@ def _everywhere() -> Panel:
     matured = {
         result: rate(metrics.MATURED, f'result="{result}"', by=_PAIR, over=RANGE) for result in ("failed", "pending")
     }
-    everything = total(f"increase({of(metrics.MATURED)}[{RANGE}])", _PAIR)
+    everything = increase(metrics.MATURED, by=_PAIR)
     known = rate(metrics.MATURED, 'result!="unknown"', by=_PAIR, over=RANGE)
     columns = [
-        Column(f"{everything} > 0", "Matured", "short"),
+        Column(seen(everything), "Matured", "short"),
         Column(measures.delivery_rate(_PAIR, over=RANGE), "Delivered", "percentunit", 1),
         Column(share(matured["failed"], known), "Failed", "percentunit", 1),
         Column(share(matured["pending"], known), "Pending", "percentunit", 1),
@@ -104,7 +117,7 @@ def _bands() -> Panel:
     says = Says(
         "Half and 95 % delivered within",
         "The truth lies in the band between the earliest and the latest that polls and webhooks allow. A wide band "
-        "means that messages were asked about too seldom.",
+        "means that messages were asked about too seldom. Within a bucket, the lines are interpolated.",
         "s",
         empty="Nothing delivered",
     )

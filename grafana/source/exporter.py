@@ -10,7 +10,7 @@ from exporter.catalogue import Metric
 from grafana.source.measures import A_MINUTE, UIDS
 from grafana.source.page import Page, Section
 from grafana.source.panels import MINUTE, Named, Says, Steps, lines, stat_panel, states
-from grafana.source.queries import ACCOUNT, PROCESS, STEP, Query, a_minute, of, quantile, rate, share, total
+from grafana.source.queries import ACCOUNT, PROCESS, STEP, Query, a_minute, of, quantile, rate, seen, share, total
 
 _GOOD_OR_BAD = Named({"1": ("OK", "green"), "0": ("Failing", "red")})
 _UP_OR_DOWN = Named({"1": ("Up", "green"), "0": ("Down", "red")})
@@ -194,8 +194,13 @@ def _last_success() -> Panel:
 
 
 def _intake() -> Panel:
-    says = Says("Messages offered", "What was handed in for tracking, by where from and what became of it.", A_MINUTE)
-    query = a_minute(rate(metrics.INTAKE, by=("source", "result")))
+    says = Says(
+        "Messages offered",
+        "What was handed in for tracking, by where from and what became of it.",
+        A_MINUTE,
+        empty="Nothing",
+    )
+    query = seen(a_minute(rate(metrics.INTAKE, by=("source", "result"))))
     return lines(says, Query(query, "{{source}}, {{result}}"), step=MINUTE)
 
 
@@ -242,8 +247,8 @@ def _errors() -> Panel:
 
 
 def _anomalies() -> Panel:
-    says = Says("Anomalies", "What SMSBat or a caller should not do, and did, by kind.", A_MINUTE)
-    query = a_minute(rate(metrics.ANOMALIES, by=("kind",)))
+    says = Says("Anomalies", "What SMSBat or a caller should not do, and did, by kind.", A_MINUTE, empty="None")
+    query = seen(a_minute(rate(metrics.ANOMALIES, by=("kind",))))
     return lines(says, Query(query, "{{kind}}"), stacked=True, step=MINUTE)
 
 

@@ -10,7 +10,7 @@ from grafana.source import measures
 from grafana.source.measures import A_MINUTE, PLAIN_MONEY, UIDS
 from grafana.source.page import Page, Section
 from grafana.source.panels import MINUTE, Says, bars, lines, stat_panel
-from grafana.source.queries import Query, a_minute, an_hour, each, increase, rate, share
+from grafana.source.queries import Query, a_minute, an_hour, each, increase, rate, seen, share
 from grafana.source.tables import Column, rows
 
 _USED = 'fallback="used"'
@@ -110,7 +110,7 @@ def _ways() -> Panel:
         A_MINUTE,
         empty="No fallback",
     )
-    query = a_minute(rate(metrics.FALLBACKS, 'status!="not_used"', by=("kind", "status")))
+    query = seen(a_minute(rate(metrics.FALLBACKS, 'status!="not_used"', by=("kind", "status"))))
     return lines(says, Query(query, "{{kind}} {{status}}"), stacked=True, step=MINUTE)
 
 
@@ -145,8 +145,9 @@ def _cost_by(label: str) -> Panel:
         f"What ended messages cost at this pace, by {label} and currency; lines, because currencies do not add up.",
         PLAIN_MONEY,
         2,
+        "Nothing cost anything",
     )
-    query = an_hour(rate(metrics.COST, by=(label, "currency")))
+    query = seen(an_hour(rate(metrics.COST, by=(label, "currency"))))
     return lines(says, Query(query, f"{{{{{label}}}}}, {{{{currency}}}}"), step=MINUTE)
 
 
@@ -156,7 +157,7 @@ def _bill() -> Panel:
         "Cost of the messages that ended within the time shown.",
         PLAIN_MONEY,
     )
-    query = f"{increase(metrics.COST, by=('channel', 'outcome', 'currency'))} > 0"
+    query = seen(increase(metrics.COST, by=("channel", "outcome", "currency")))
     labels = {"channel": "Channel", "outcome": "Outcome", "currency": "Currency"}
     return rows(says, labels, [Column(query, "Cost", PLAIN_MONEY, 2)], "Cost")
 

@@ -59,6 +59,11 @@ def an_hour(expression: str) -> str:
     return f"3600 * {expression}"
 
 
+def seen(expression: str) -> str:
+    """Leave out what is 0, where a legend of everything that could be would hide what is."""
+    return f"{expression} > 0"
+
+
 def share(part: str, whole: str) -> str:
     """Divide a sum by the sum that it is a part of; without the whole there is nothing to see.
 

@@ -20,35 +20,44 @@ RANGE_SECONDS: Final = 300
 PATIENCE_SECONDS: Final = 240.0
 """The demo's slowest messages end after 90 s; the rest is for a machine that has other things to do."""
 PAUSE_SECONDS: Final = 2.0
-NOTHING: Final = {
-    "SMSBat / Exporter: Relay, {{code}}": "only who tries the examples sends through the demo's relay",
+STILL: Final = {
+    "SMSBat / Delivery: Waiting for over 5 minutes, by channel": "every message of the demo ends sooner",
+    "SMSBat / Exporter: Parked messages": "the demo removes no account",
+    "SMSBat / Exporter: Paused accounts": "a pause is two seconds long, and there may be none",
+    "SMSBat / Exporter: Relay": "only who tries the examples sends through the demo's relay",
+    "SMSBat / Exporter: Spans": "the demo makes no traces, because nobody collects them",
+    "SMSBat / Exporter: Store errors": "a store in memory does not fail",
+    "SMSBat / Fallback and cost: Of it, for messages not delivered": "what fails costs nothing in the demo",
+    "SMSBat / Overview: Waiting for over 5 minutes": "every message of the demo ends sooner",
 }
-"""Queries without data, and why."""
+"""Panels whose numbers may all be 0 in the demo, and why; all others show more than that."""
+A_WEEK_AGO: Final = "10s"
+"""This Prometheus is too young for `offset 1w`; the rest of such an expression is asked as it is."""
 
 
 class Question(NamedTuple):
     """An expression with its variables filled in, and how it is asked."""
 
-    name: str
+    panel: str
     expression: str
     at_once: bool
     step_seconds: int
 
 
 def questions() -> Iterator[Question]:
-    """Yield what the panels ask; a week ago is ten seconds ago here, because this Prometheus is that young."""
+    """Yield what the panels ask."""
     for query in queries():
         expression = filled(
-            query.expression.replace("offset 1w", "offset 10s"),
+            query.expression.replace("offset 1w", f"offset {A_WEEK_AGO}"),
             interval_seconds=query.least_step_seconds,
             scrape_seconds=1,
             range_seconds=RANGE_SECONDS,
         )
-        yield Question(f"{query.name}, {query.legend}", expression, query.at_once, query.least_step_seconds)
+        yield Question(query.name, expression, query.at_once, query.least_step_seconds)
 
 
-async def has_numbers(prometheus: Prometheus, question: Question) -> bool:
-    """Ask; return whether there was a finite number in the answer."""
+async def numbers(prometheus: Prometheus, question: Question) -> set[float]:
+    """Ask, and return the finite numbers in the answer."""
     now = time.time()
     try:
         if question.at_once:
@@ -57,19 +66,14 @@ async def has_numbers(prometheus: Prometheus, question: Question) -> bool:
             span = {"start": str(now - RANGE_SECONDS), "end": str(now), "step": str(question.step_seconds)}
             answer = await prometheus.get("query_range", query=question.expression, **span)
     except KeyError as error:
-        raise AssertionError(f"{question.name} is refused: {question.expression}") from error
-    return any(math.isfinite(float(value)) for row in answer["result"] for _, value in samples(row))
+        raise AssertionError(f"{question.panel} is refused: {question.expression}") from error
+    return {number for row in answer["result"] for number in samples(row) if math.isfinite(number)}
 
 
-def samples(row: dict[str, Any]) -> list[tuple[float, str]]:
+def samples(row: dict[str, Any]) -> list[float]:
     """Return a series' samples, of an instant or of a range."""
-    found: list[tuple[float, str]] = row["values"] if "values" in row else [row["value"]]
-    return found
-
-
-async def without_numbers(prometheus: Prometheus, asked: list[Question]) -> list[Question]:
-    """Ask all; return those that had no answer with a number."""
-    return [question for question in asked if not await has_numbers(prometheus, question)]
+    found = row["values"] if "values" in row else [row["value"]]
+    return [float(value) for _, value in found]
 
 
 async def values(prometheus: Prometheus, selector: str, label: str | None) -> list[str]:
@@ -87,11 +91,16 @@ async def test_every_query_of_every_dashboard_finds_numbers_in_the_demo(tmp_path
         scraping(tmp_path, address) as prometheus,
         asyncio.timeout(PATIENCE_SECONDS),
     ):
-        missing = await without_numbers(prometheus, list(questions()))
-        while not {question.name for question in missing} <= NOTHING.keys():
+        still = list(questions())
+        while not {question.panel for question in still} <= STILL.keys():
             assert await demo.runs_for(PAUSE_SECONDS), demo.log
-            missing = await without_numbers(prometheus, missing)
+            still = [question for question in still if not any(await numbers(prometheus, question))]
+        without = [question.panel for question in still if not await numbers(prometheus, question)]
         offered = {name: await values(prometheus, selector, label) for name, selector, label in variables()}
-    assert {question.name for question in missing} == NOTHING.keys()
+    assert without == [], "a panel of zeros has zeros"
     assert [name for name, found in offered.items() if not found] == []
     assert "campaign" in offered["SMSBat / Delivery: $label"]
+
+
+def test_the_panels_that_may_stand_still_exist() -> None:
+    assert STILL.keys() <= {question.panel for question in questions()}
