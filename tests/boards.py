@@ -33,6 +33,7 @@ class Asked(NamedTuple):
     expression: str
     legend: str
     at_once: bool
+    exemplars: bool
     least_step_seconds: int
 
     @property
@@ -55,7 +56,7 @@ def panels() -> Iterator[tuple[str, dict[str, Any]]]:
 def queries() -> Iterator[Asked]:
     """Yield every query of every panel."""
     for board, panel in panels():
-        step = {"": 1, "1m": 60}[panel.get("interval", "")]
+        step = {"": 1, "1m": 60, "5m": 300}[panel.get("interval", "")]
         for target in panel.get("targets", ()):
             yield Asked(
                 board,
@@ -64,6 +65,7 @@ def queries() -> Iterator[Asked]:
                 target["expr"],
                 target.get("legendFormat", ""),
                 target.get("instant", False),
+                target.get("exemplar", False),
                 step,
             )
 

@@ -10,8 +10,8 @@ import promql_parser as promql
 from exporter.catalogue import METRICS, Kind
 from tests.boards import CAMPAIGN
 
-SCRAPED: Final = frozenset({"job", "instance"})
-"""The labels that Prometheus adds."""
+SCRAPED: Final = frozenset({"job", "instance", "pod"})
+"""The labels that Prometheus adds; `pod` stands for those that a discovery brings."""
 CLIENT: Final = {
     "process_cpu_seconds_total": frozenset[str](),
     "process_max_fds": frozenset[str](),

@@ -105,9 +105,10 @@ def test_every_exported_metric_is_on_a_dashboard_or_left_out_for_a_reason() -> N
 def test_every_selector_follows_the_variables_that_its_metric_has_labels_for() -> None:
     known = exported()
     for query in QUERIES:
-        usual = SCRAPED | ({"account"} if query.board.endswith("Exporter") else {"account", "channel"})
+        scraped = {"job", "instance"}
+        usual = scraped | ({"account"} if query.board.endswith("Exporter") else {"account", "channel"})
         # The limit is a process's, over all its accounts.
-        usual = SCRAPED if "smsbat_exporter_max_in_flight" in query.expression else usual
+        usual = scraped if "smsbat_exporter_max_in_flight" in query.expression else usual
         for name, matchers in re.findall(r"(\w+)\{([^}]*)\}", query.expression):
             followed = set(re.findall(r'(\w+)=~"\$\1"', matchers))
             assert followed - {"objective"} == (known[name] | SCRAPED) & usual, (query.name, name)

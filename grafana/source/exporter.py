@@ -89,8 +89,10 @@ def _room() -> Panel:
         "percentunit",
         1,
     )
-    tracked = f"sum by (job, instance) ({metrics.IN_FLIGHT.name}{{{PROCESS}}})"
-    query = f"max({tracked} / {of(metrics.MAX_IN_FLIGHT)})"
+    # Of all accounts, whichever are chosen: the limit is the process's.
+    tracked = total(f"{metrics.IN_FLIGHT.name}{{{PROCESS}}}", ("job", "instance"))
+    most = f"max by (job, instance) ({of(metrics.MAX_IN_FLIGHT)})"
+    query = f"max({tracked} / {most})"
     return stat_panel(says, Query(query), steps=_FULL)
 
 

@@ -17,15 +17,17 @@ _CHOSEN = 'objective=~"$objective"'
 _PERIOD = "$period"
 _PERIODS = ("1d", "7d", "28d", "30d")
 _WORST = 10
+_LONG_STEP = "5m"
+"""Days are rated anew at each step, and change little from one to the next."""
 
 
 def page() -> Page:
     """Return the dashboard."""
     state = (7, [(8, _left()), (8, _met()), (8, _burn_now())])
     burns = [
-        (8, _burns("Fast burn", ("5m", "1h"), 14.4, "2 % of a month's budget in an hour")),
-        (8, _burns("Slow burn", ("2h", "1d"), 3.0, "10 % of a month's budget in a day")),
-        (8, _burns("Slowest burn", ("6h", "3d"), 1.0, "all of a month's budget in a month")),
+        (8, _burns("Fast burn", ("5m", "1h"), 14.4, "2 % of a month's budget in an hour", MINUTE)),
+        (8, _burns("Slow burn", ("2h", "1d"), 3.0, "10 % of a month's budget in a day", _LONG_STEP)),
+        (8, _burns("Slowest burn", ("6h", "3d"), 1.0, "all of a month's budget in a month", _LONG_STEP)),
     ]
     return Page(
         UIDS["objectives"],
@@ -87,7 +89,7 @@ def _burn_now() -> Panel:
     return stat_panel(says, query, steps=((None, "green"), (1, "orange"), (6, "red")))
 
 
-def _burns(title: str, windows: tuple[str, str], limit: float, meaning: str) -> Panel:
+def _burns(title: str, windows: tuple[str, str], limit: float, meaning: str, step: str) -> Panel:
     says = Says(
         f"{title}: {windows[0]} and {windows[1]}",
         f"The budget's burn rate over two windows. Both above the dashed line, {limit:g}, deserve an alert: {meaning}.",
@@ -97,7 +99,7 @@ def _burns(title: str, windows: tuple[str, str], limit: float, meaning: str) -> 
     )
     dashed: Steps = ((None, "transparent"), (limit, "red"))
     queries = [Query(measures.burn(window, _CHOSEN), f"{{{{objective}}}}, {window}") for window in windows]
-    return lines(says, *queries, limits=dashed)
+    return lines(says, *queries, limits=dashed, step=step)
 
 
 def _worst() -> Panel:

@@ -26,6 +26,12 @@ EXPRESSIONS: Final = {
 }
 
 
+def without_label(expression: str) -> str:
+    """Return an expression by label as it is while `$label` has nothing to offer."""
+    assert "sum by (campaign)" in expression
+    return expression.replace("by (campaign)", "by ()")
+
+
 class Case(NamedTuple):
     """Series as promtool writes them, a panel's query, when it is asked, and what it finds by labels."""
 
@@ -65,6 +71,7 @@ VOLUME: Final = ("SMSBat / Overview: Messages", "accepted")
 RATE: Final = ("SMSBat / Overview: Delivery rate, now and a week ago", "now")
 RATE_NOW: Final = ("SMSBat / Overview: Delivered, of the last 15 minutes", "")
 BY_LABEL: Final = ("SMSBat / Delivery: Delivery rate by $label", "{{$label}}")
+WITHOUT_LABEL: Final = (BY_LABEL[0], "")
 BURN: Final = ("SMSBat / Objectives: Burn rate of the last hour", "{{objective}}")
 CASES: Final = (
     Case("a steady flow", {accepted("a"): "0+5x80"}, VOLUME, "10m", {"": 20.0}),
@@ -104,6 +111,13 @@ CASES: Final = (
         BY_LABEL,
         "10m",
         {'{campaign="new"}': 0.0, '{campaign="spring"}': 1.0},
+    ),
+    Case(
+        "without labels in the configuration, the rate by label is one line",
+        {matured("a", "pending"): "0+2x80", matured("a", "delivered"): "0+2x80"},
+        WITHOUT_LABEL,
+        "10m",
+        {"": 0.5},
     ),
     Case(
         "one of which everything arrives is at 100 %",
@@ -168,8 +182,9 @@ CASES: Final = (
 
 def told(case: Case) -> str:
     """Return a test file for promtool, which reads JSON as the YAML that it is."""
+    expression = without_label(EXPRESSIONS[BY_LABEL]) if case.panel == WITHOUT_LABEL else EXPRESSIONS[case.panel]
     check = {
-        "expr": f"round({EXPRESSIONS[case.panel]}, 0.001)",
+        "expr": f"round({expression}, 0.001)",
         "eval_time": case.at,
         "exp_samples": [{"labels": labels or "{}", "value": value} for labels, value in case.found.items()],
     }

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from tests.boards import filled, queries, variables
 from tests.integration.process import spawn
@@ -25,7 +27,6 @@ STILL: Final = {
     "SMSBat / Exporter: Parked messages": "the demo removes no account",
     "SMSBat / Exporter: Paused accounts": "a pause is two seconds long, and there may be none",
     "SMSBat / Exporter: Relay": "only who tries the examples sends through the demo's relay",
-    "SMSBat / Exporter: Spans": "the demo makes no traces, because nobody collects them",
     "SMSBat / Exporter: Store errors": "a store in memory does not fail",
     "SMSBat / Fallback and cost: Of it, for messages not delivered": "what fails costs nothing in the demo",
     "SMSBat / Overview: Waiting for over 5 minutes": "every message of the demo ends sooner",
@@ -42,6 +43,7 @@ class Question(NamedTuple):
     expression: str
     at_once: bool
     step_seconds: int
+    exemplars: bool
 
 
 def questions() -> Iterator[Question]:
@@ -53,7 +55,7 @@ def questions() -> Iterator[Question]:
             scrape_seconds=1,
             range_seconds=RANGE_SECONDS,
         )
-        yield Question(query.name, expression, query.at_once, query.least_step_seconds)
+        yield Question(query.name, expression, query.at_once, query.least_step_seconds, query.exemplars)
 
 
 async def numbers(prometheus: Prometheus, question: Question) -> set[float]:
@@ -76,6 +78,30 @@ def samples(row: dict[str, Any]) -> list[float]:
     return [float(value) for _, value in found]
 
 
+async def exemplars(prometheus: Prometheus, question: Question) -> set[str]:
+    """Return the names of the labels of the exemplars that are drawn with a query."""
+    now = time.time()
+    span = {"start": str(now - RANGE_SECONDS), "end": str(now)}
+    answer = await prometheus.get("query_exemplars", query=question.expression, **span)
+    return {name for row in answer for exemplar in row["exemplars"] for name in exemplar["labels"]}
+
+
+def collector() -> TestServer:
+    """Return what takes traces and forgets them."""
+
+    async def take(_: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", take)
+    return TestServer(app)
+
+
+def traced(traces: BaseTestServer) -> dict[str, str]:
+    """Return the environment that has every message traced."""
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": str(traces.make_url("")), "OTEL_TRACES_SAMPLER": "always_on"}
+
+
 async def values(prometheus: Prometheus, selector: str, label: str | None) -> list[str]:
     """Return what a variable offers: a label's values, or the names of labels."""
     path = f"label/{label}/values" if label else "labels"
@@ -86,9 +112,10 @@ async def values(prometheus: Prometheus, selector: str, label: str | None) -> li
 async def test_every_query_of_every_dashboard_finds_numbers_in_the_demo(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     async with (
+        collector() as traces,
         aiohttp.ClientSession() as session,
-        spawn(session, tmp_path, *DEMO, f"--web.listen-address={address}") as demo,
-        scraping(tmp_path, address) as prometheus,
+        spawn(session, tmp_path, *DEMO, f"--web.listen-address={address}", env=traced(traces)) as demo,
+        scraping(tmp_path, address, "--enable-feature=exemplar-storage") as prometheus,
         asyncio.timeout(PATIENCE_SECONDS),
     ):
         still = list(questions())
@@ -97,7 +124,10 @@ async def test_every_query_of_every_dashboard_finds_numbers_in_the_demo(tmp_path
             still = [question for question in still if not any(await numbers(prometheus, question))]
         without = [question.panel for question in still if not await numbers(prometheus, question)]
         offered = {name: await values(prometheus, selector, label) for name, selector, label in variables()}
+        dotted = {it.panel: await exemplars(prometheus, it) for it in questions() if it.exemplars}
     assert without == [], "a panel of zeros has zeros"
+    assert len(dotted) == 4
+    assert [name for name, found in dotted.items() if "trace_id" not in found] == []
     assert [name for name, found in offered.items() if not found] == []
     assert "campaign" in offered["SMSBat / Delivery: $label"]
 

@@ -68,8 +68,8 @@ def _series(labels: Mapping[str, str]) -> Series:
 
 
 @contextlib.asynccontextmanager
-async def scraping(folder: Path, target: str) -> AsyncIterator[Prometheus]:
-    """Run a Prometheus that scrapes a target every second while the block lasts."""
+async def scraping(folder: Path, target: str, *more: str) -> AsyncIterator[Prometheus]:
+    """Run a Prometheus that scrapes a target every second while the block lasts, with more flags."""
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("prometheus is not installed")
@@ -77,7 +77,7 @@ async def scraping(folder: Path, target: str) -> AsyncIterator[Prometheus]:
     port = free_port()
     flags = ["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", f"--web.listen-address=127.0.0.1:{port}"]
     process = await asyncio.create_subprocess_exec(
-        program, *flags, "--log.level=debug", cwd=folder, stderr=asyncio.subprocess.PIPE
+        program, *flags, *more, "--log.level=debug", cwd=folder, stderr=asyncio.subprocess.PIPE
     )
     assert process.stderr is not None
     log = asyncio.create_task(process.stderr.read())
