@@ -275,7 +275,7 @@ def _spans() -> Panel:
 
 
 def _cpu() -> Panel:
-    says = Says("CPU", "Processor time each exporter takes; it has little use for a second core.", "suffix: cores")
+    says = Says("CPU", "Processor time each exporter takes; it has little use for a second core.", "suffix:cores")
     query = f"sum by (instance) (rate(process_cpu_seconds_total{{{PROCESS}}}[{STEP}]))"
     return lines(says, Query(query, "{{instance}}"))
 

@@ -18,7 +18,7 @@ UIDS: Final = {
 }
 """They are in bookmarks and alerts, so they never change."""
 
-A_MINUTE: Final = "suffix: /min"
+A_MINUTE: Final = "suffix:/min"
 PLAIN_MONEY: Final = "locale"
 """A number in full: the currency is the series' name, because panels hold several."""
 
