@@ -127,6 +127,7 @@ def test_counters_are_rated_before_they_are_added_up_and_gauges_never() -> None:
 
 def test_what_is_drawn_over_time_is_rated_over_grafanas_own_interval() -> None:
     for query in QUERIES:
+        assert set(re.findall(r"\brate\([^[]*\[([^]]+)\]", query.expression)) <= {"$__rate_interval"}, query.name
         windows = set(_RANGE.findall(query.expression))
         if query.at_once:
             assert windows <= {"$__range", "$period", "15m", "1h"}, query.name

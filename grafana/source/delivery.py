@@ -87,11 +87,9 @@ def _everywhere() -> Panel:
         "delivered ones took at most.",
         "short",
     )
-    matured = {
-        result: rate(metrics.MATURED, f'result="{result}"', by=_PAIR, over=RANGE) for result in ("failed", "pending")
-    }
+    matured = {result: increase(metrics.MATURED, f'result="{result}"', by=_PAIR) for result in ("failed", "pending")}
     everything = increase(metrics.MATURED, by=_PAIR)
-    known = rate(metrics.MATURED, 'result!="unknown"', by=_PAIR, over=RANGE)
+    known = increase(metrics.MATURED, 'result!="unknown"', by=_PAIR)
     columns = [
         Column(seen(everything), "Matured", "short"),
         Column(measures.delivery_rate(_PAIR, over=RANGE), "Delivered", "percentunit", 1),

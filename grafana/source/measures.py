@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from exporter import catalogue as metrics
+from exporter.catalogue import Metric
 from grafana.source.panels import Steps
-from grafana.source.queries import STEP, Query, each, increase, of, quantile, rate, share, total
+from grafana.source.queries import STEP, Query, each, increase, of, quantile, share, total
 
 UIDS: Final = {
     "overview": "smsbat-overview",
@@ -39,8 +40,8 @@ RESULTS: Final = {"delivered": "green", "failed": "red", "pending": "orange", "u
 
 def delivery_rate(by: Sequence[str] = (), over: str = STEP, ago: str = "") -> str:
     """Return the share delivered of the messages that matured, of which it is known."""
-    delivered = rate(metrics.MATURED, 'result="delivered"', by=by, over=over, ago=ago)
-    return share(delivered, rate(metrics.MATURED, 'result!="unknown"', by=by, over=over, ago=ago))
+    delivered = increase(metrics.MATURED, 'result="delivered"', by=by, over=over, ago=ago)
+    return share(delivered, increase(metrics.MATURED, 'result!="unknown"', by=by, over=over, ago=ago))
 
 
 def earliest(part: float) -> Query:
@@ -53,6 +54,15 @@ def latest(part: float, *, exemplars: bool = False) -> Query:
     return Query(quantile(part, metrics.DELIVERY_TIME), f"p{part * 100:.0f}, latest", exemplars)
 
 
+def half_and_99(metric: Metric, by: Sequence[str] = ()) -> tuple[Query, Query]:
+    """Return the quantiles of one of the exporter's own durations: usually, and at the worst."""
+    name = "".join(f"{{{{{label}}}}}, " for label in by)
+    return (
+        Query(quantile(0.5, metric, by=by), f"{name}half"),
+        Query(quantile(0.99, metric, by=by), f"{name}99 %"),
+    )
+
+
 def cost_per_delivered(by: Sequence[str]) -> str:
     """Return the cost of all messages for each delivered one; an account's cost has one currency."""
     spent = increase(metrics.COST, by=(*by, "currency"))
@@ -62,8 +72,8 @@ def cost_per_delivered(by: Sequence[str]) -> str:
 
 def missed_share(over: str, *matchers: str, by: Sequence[str] = ("objective",)) -> str:
     """Return the share that missed an objective, of the messages that it judged."""
-    missed = rate(metrics.OBJECTIVE_MISSED, *matchers, by=by, over=over)
-    return share(missed, rate(metrics.OBJECTIVE_JUDGED, *matchers, by=by, over=over))
+    missed = increase(metrics.OBJECTIVE_MISSED, *matchers, by=by, over=over)
+    return share(missed, increase(metrics.OBJECTIVE_JUDGED, *matchers, by=by, over=over))
 
 
 def burn(over: str, *matchers: str) -> str:

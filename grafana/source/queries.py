@@ -39,14 +39,14 @@ def total(expression: str, by: Sequence[str] = ()) -> str:
     return f"sum by ({', '.join(by)}) ({expression})" if by else f"sum({expression})"
 
 
-def rate(metric: Metric, *matchers: str, by: Sequence[str] = (), over: str = STEP, ago: str = "") -> str:
+def rate(metric: Metric, *matchers: str, by: Sequence[str] = ()) -> str:
     """Return a counter's growth a second: each series' own first, so that a restart is no dent, then the sum."""
-    return total(f"rate({of(metric, *matchers)}[{over}]{f' offset {ago}' if ago else ''})", by)
+    return total(f"rate({of(metric, *matchers)}[{STEP}])", by)
 
 
-def increase(metric: Metric, *matchers: str, by: Sequence[str] = (), over: str = RANGE) -> str:
-    """Return a counter's growth, likewise."""
-    return total(f"increase({of(metric, *matchers)}[{over}])", by)
+def increase(metric: Metric, *matchers: str, by: Sequence[str] = (), over: str = RANGE, ago: str = "") -> str:
+    """Return a counter's growth over a window, likewise."""
+    return total(f"increase({of(metric, *matchers)}[{over}]{f' offset {ago}' if ago else ''})", by)
 
 
 def a_minute(expression: str) -> str:
@@ -84,5 +84,5 @@ def each(amount: str, count: str, matching: Sequence[str]) -> str:
 
 def quantile(part: float, metric: Metric, *, by: Sequence[str] = (), over: str = STEP) -> str:
     """Return a histogram's quantile; without observations, nothing in place of NaN."""
-    buckets = total(f"rate({of(metric, suffix='_bucket')}[{over}])", ("le", *by))
+    buckets = total(f"increase({of(metric, suffix='_bucket')}[{over}])", ("le", *by))
     return f"histogram_quantile({part}, {buckets}) >= 0"
