@@ -65,12 +65,10 @@ def _request(host: str) -> bytes:
 
 async def _post(url: str, clients: int, count: int) -> float:
     """Send so many requests in all; returns seconds."""
-    parts, loop = urlsplit(url), asyncio.get_running_loop()
+    loop, parts = asyncio.get_running_loop(), urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 0
     requests = iter([_request(parts.netloc) for _ in range(count)])
-    opened = [
-        (await loop.create_connection(lambda: _Client(requests), str(parts.hostname), parts.port or 0))[1]
-        for _ in range(clients)
-    ]
+    opened = [(await loop.create_connection(lambda: _Client(requests), host, port))[1] for _ in range(clients)]
     began = time.perf_counter()
     for client in opened:
         client.next()

@@ -62,16 +62,14 @@ class _Caller(asyncio.Protocol):
             self._transport.close()
 
 
-async def _waiting(url: str, message_id: str) -> list[_Caller]:
+async def _waiting(url: str, message_id: str, count: int) -> list[_Caller]:
     """Open the connections, and have each wait for the message."""
-    parts, loop = urlsplit(url), asyncio.get_running_loop()
+    loop, parts = asyncio.get_running_loop(), urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 0
     request = f"GET /api/v1/messages/{message_id}?wait=60s HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
     callers: list[_Caller] = []
-    for _ in range(_WAITERS // _AT_ONCE):
-        opened = [
-            loop.create_connection(lambda: _Caller(request), str(parts.hostname), parts.port or 0)
-            for _ in range(_AT_ONCE)
-        ]
+    for _ in range(count // _AT_ONCE):
+        opened = [loop.create_connection(lambda: _Caller(request), host, port) for _ in range(_AT_ONCE)]
         callers += [caller for _, caller in await asyncio.gather(*opened)]
     return callers
 
@@ -90,10 +88,11 @@ async def _measured(exporter: Serving, message_id: str) -> tuple[float, float, f
     async with aiohttp.ClientSession() as session:
         async with session.post(messages, json={"messageId": message_id}) as response:
             assert response.status == 202
+        callers = await _waiting(exporter.api, message_id, _AT_ONCE)
         before = resident_bytes(exporter.pid)
-        callers = await _waiting(exporter.api, message_id)
+        callers += await _waiting(exporter.api, message_id, _WAITERS - _AT_ONCE)
         await _until_heard(exporter.pid)
-        each = (resident_bytes(exporter.pid) - before) / _WAITERS
+        each = (resident_bytes(exporter.pid) - before) / (_WAITERS - _AT_ONCE)
         began = time.perf_counter()
         async with asyncio.timeout(_LONGEST_SECONDS), session.delete(f"{messages}/{message_id}") as response:
             assert response.status == 204

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Final
@@ -15,7 +16,6 @@ from exporter.clock import Clock
 from exporter.commit import Committer
 from exporter.labels import LabelRules
 from exporter.message import MESSAGE_ID, Anomaly, Message
-from exporter.store.sharing import Sharing
 from exporter.store.writer import Writer
 from exporter.trace_ids import Sampling
 from exporter.tracker import Tracker
@@ -57,8 +57,35 @@ class FullError(Exception):
     """As many messages are in flight as the configuration allows; nothing was taken."""
 
 
+Key = tuple[str, str]
+"""Account and message id."""
+
+
+class _Asked(msgspec.Struct, kw_only=True):
+    """A call of `offer` that is under way."""
+
+    offers: Sequence[Offer]
+    source: str
+    quiet: Callable[[Offer], bool] | None
+    positions: Mapping[str, str | None]
+    unusable: int
+    refused: dict[int, str]
+    """Places of offers, and why they are refused."""
+    fresh: dict[int, Key]
+    """Places and keys of offers that are not in flight."""
+    answer: asyncio.Future[Admitted]
+
+    def fail(self, error: Exception) -> None:
+        """Have the call raise an error."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
 class Admission:
-    """The door; contract section 3.1."""
+    """The door; contract section 3.1.
+
+    Whoever comes while the store is asked about those before them is let in together with all who came meanwhile.
+    """
 
     def __init__(self, tracker: Tracker, rules: LabelRules, committer: Committer, writer: Writer, clock: Clock) -> None:
         """Take those who number, label, track and store."""
@@ -70,10 +97,11 @@ class Admission:
         self._tracker = tracker
         self._rules = rules
         self._committer = committer
-        self._remembered = Sharing[tuple[str, str], AbstractSet[tuple[str, str]]](
-            writer, lambda store, keys: store.remembered(keys)
-        )
+        self._writer = writer
         self._clock = clock
+        self._asked: list[_Asked] = []
+        """Who came since the last group was closed."""
+        self._work: asyncio.Task[None] | None = None
 
     async def offer(
         self,
@@ -92,32 +120,74 @@ class Admission:
         """
         refused = {place: why for place, offer in enumerate(offers) if (why := self._unusable(offer))}
         find = self._tracker.in_flight.find
-        fresh = {
-            place: (offer.account, offer.id)
-            for place, offer in enumerate(offers)
-            if place not in refused and find(offer.account, offer.id) is None
-        }
-        remembered = await self._remembered.of(fresh.values()) if fresh else frozenset()
-        now = self._clock.now()
-        new: dict[tuple[str, str], int] = {}
-        for place, key in fresh.items():
-            if key in remembered or find(*key) is not None:
+        asked = _Asked(
+            offers=offers,
+            source=source,
+            quiet=quiet,
+            positions=positions,
+            unusable=unusable,
+            refused=refused,
+            fresh={
+                place: (offer.account, offer.id)
+                for place, offer in enumerate(offers)
+                if place not in refused and find(offer.account, offer.id) is None
+            },
+            answer=asyncio.get_running_loop().create_future(),
+        )
+        self._asked.append(asked)
+        if self._work is None:
+            self._work = asyncio.create_task(self._run(), name="admission")
+        return await asked.answer
+
+    async def _run(self) -> None:
+        """Let in group after group, as long as somebody comes."""
+        while self._asked:
+            group, self._asked = self._asked, []
+            try:
+                await self._admit(group)
+            except Exception as error:  # noqa: BLE001 (it is theirs: each raises it)
+                for asked in group:
+                    asked.fail(error)
+        self._work = None
+
+    async def _admit(self, group: Sequence[_Asked]) -> None:
+        keys = list(dict.fromkeys(key for asked in group for key in asked.fresh.values()))
+        remembered = await self._writer.call(lambda store: store.remembered(keys)) if keys else frozenset[Key]()
+        now, new = self._clock.now(), dict[Key, Offer]()
+        let_in: list[tuple[_Asked, Admitted]] = []
+        for asked in group:
+            # Of a call that was given up meanwhile nothing is taken.
+            if not asked.answer.done():
+                try:
+                    let_in.append((asked, self._judge(asked, remembered, new, now)))
+                except FullError as error:
+                    asked.fail(error)
+        self._take(new.values(), now)
+        for asked, admitted in let_in:
+            self._count(asked, admitted)
+            self._committer.changes.positions.update(asked.positions)
+        self._committer.tell(lambda: _tell(let_in))
+
+    def _judge(self, asked: _Asked, remembered: AbstractSet[Key], new: dict[Key, Offer], now: float) -> Admitted:
+        """Say what becomes of a call's offers, and add those to `new` that are taken; raises FullError."""
+        own: dict[Key, int] = {}
+        find, refused = self._tracker.in_flight.find, asked.refused
+        for place, key in asked.fresh.items():
+            if key in remembered or key in new or find(*key) is not None:
                 continue
-            if why := _untimely(offers[place], now):
+            if why := _untimely(asked.offers[place], now):
                 refused[place] = why
             else:
                 # An earlier one of the same offers may be it.
-                new.setdefault(key, place)
-        if new and len(self._tracker.in_flight) + len(new) > self.max_in_flight:
+                own.setdefault(key, place)
+        if own and len(self._tracker.in_flight) + len(new) + len(own) > self.max_in_flight:
             raise FullError
-        self._take([offers[place] for place in new.values()], now)
-        taken = frozenset(new.values())
-        duplicates = tuple(place for place in range(len(offers)) if place not in refused and place not in taken)
-        self._count(source, accepted=len(taken), rejected=len(refused) + unusable)
-        self._count(source, duplicate=sum(quiet is None or not quiet(offers[place]) for place in duplicates))
-        self._committer.changes.positions.update(positions)
-        await self._committer.stored()
-        return Admitted(len(taken), duplicates, tuple(sorted(refused.items())))
+        new.update((key, asked.offers[place]) for key, place in own.items())
+        taken = frozenset(own.values())
+        if len(taken) == len(asked.offers):
+            return Admitted(len(taken), (), ())
+        duplicates = [place for place in range(len(asked.offers)) if place not in refused and place not in taken]
+        return Admitted(len(taken), tuple(duplicates), tuple(sorted(refused.items())))
 
     def _unusable(self, offer: Offer) -> str | None:
         if not MESSAGE_ID.fullmatch(offer.id):
@@ -128,12 +198,23 @@ class Admission:
             return "ttl must be over 0 and at most 30 days"
         return None
 
-    def _take(self, offers: Sequence[Offer], now: float) -> None:
+    def _count(self, asked: _Asked, admitted: Admitted) -> None:
+        loud = [place for place in admitted.duplicates if asked.quiet is None or not asked.quiet(asked.offers[place])]
+        results = {
+            "accepted": admitted.accepted,
+            "duplicate": len(loud),
+            "rejected": len(admitted.rejected) + asked.unusable,
+        }
+        for result, by in results.items():
+            if by:
+                self._committer.changes.tally.count(metrics.INTAKE, asked.source, result, by=by)
+
+    def _take(self, offers: Iterable[Offer], now: float) -> None:
         """Track new messages."""
-        if offers:
-            first = self.last_seq + 1
-            self.last_seq += len(offers)
-            self._tracker.track([self._message(offer, now) for offer in offers], first)
+        messages = [self._message(offer, now) for offer in offers]
+        if messages:
+            self._tracker.track(messages, self.last_seq + 1)
+            self.last_seq += len(messages)
 
     def _message(self, offer: Offer, now: float) -> Message:
         channel = self._rules.words.channel(offer.channel)
@@ -141,25 +222,13 @@ class Admission:
         if now < sent_at <= now + _SKEW_SECONDS:
             sent_at = now
             self._committer.changes.tally.count(metrics.ANOMALIES, offer.account, Anomaly.FUTURE_SEND_TIME.value)
-        message = Message(
-            id=offer.id,
-            account=offer.account,
-            channel=channel,
-            labels=self._rules.admit(offer.account, channel, offer.labels, now),
-            sent_at=sent_at,
-            accepted_at=now,
-            ttl=math.inf if offer.ttl is None else offer.ttl,
-            traceparent=offer.traceparent,
-            listed=offer.listed,
-        )
+        labels = self._rules.admit(offer.account, channel, offer.labels, now)
+        ttl = math.inf if offer.ttl is None else offer.ttl
+        # By position, in the order of the fields: a campaign has thousands.
+        message = Message(offer.id, offer.account, channel, sent_at, now, labels, ttl, offer.traceparent, offer.listed)
         if self.sampling is not None and self.sampling.takes(message):
             return msgspec.structs.replace(message, sampled=True)
         return message
-
-    def _count(self, source: str, **results: int) -> None:
-        for result, by in results.items():
-            if by:
-                self._committer.changes.tally.count(metrics.INTAKE, source, result, by=by)
 
 
 def _untimely(offer: Offer, now: float) -> str | None:
@@ -167,3 +236,9 @@ def _untimely(offer: Offer, now: float) -> str | None:
     if offer.sent_at is not None and not -FURTHEST_SECONDS <= offer.sent_at - now <= FURTHEST_SECONDS:
         return "the send time must lie within 30 days of now"
     return None
+
+
+def _tell(let_in: Iterable[tuple[_Asked, Admitted]]) -> None:
+    for asked, admitted in let_in:
+        if not asked.answer.done():
+            asked.answer.set_result(admitted)

@@ -39,7 +39,10 @@ class Aging:
         self._wheel = Wheel(in_flight.columns.wake_at)
 
     def enter(self, slot: int, now: float) -> None:
-        """Begin with a message."""
+        """Begin with a message; one that was begun with already is not counted again."""
+        if self._columns.wake_at[slot]:
+            self.again(slot)
+            return
         self._columns.stage[slot] = 0
         self._grow_older(slot, now)
         self.again(slot)
@@ -70,7 +73,10 @@ class Aging:
 
     def again(self, slot: int) -> None:
         """Have a message wait for its next birthday, which may come sooner than it did."""
-        at = min(self._next_at(slot), self._columns.sent_at[slot] + _BIRTHDAYS[self._columns.stage[slot]])
+        birthday = self._columns.sent_at[slot] + _BIRTHDAYS[self._columns.stage[slot]]
+        # Until the last birthday nobody is given up but parked ones: the usual case is worth a short cut.
+        young = birthday < math.inf and slot not in self._held and self._rules.place(slot) is not None
+        at = min(self.matures_at(slot) if young else self._next_at(slot), birthday)
         self._columns.wake_at[slot] = at // 1.0 + 1.0
         self._wheel.add(slot)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from exporter.claims import PATIENCE_SECONDS, Claim, Verdict, judge, unconfirmed
 from exporter.columns import CLAIMED
-from exporter.message import Message, Transition
+from exporter.message import Message, Status, Transition
 from exporter.meters import WebhookMeter, WebhookResult
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from exporter.message import Observation
 
 NOTE: Final = "claim"
+_MOST_LATE: Final = 1_000
 _decode: Final = msgspec.json.Decoder(Claim).decode
 
 
@@ -32,6 +33,8 @@ class Announced:
         self._committer = committer
         self._aging = aging
         self._claims: dict[int, Claim] = {}
+        self._late: dict[tuple[str, str, Status], None] = {}
+        """Contradictions of ends, in the order in which they came."""
 
     def load(self, bodies: Mapping[int, str], now: float) -> None:
         """Take back what was stored, by slot; however long the exporter was down, the API is asked first."""
@@ -46,6 +49,8 @@ class Announced:
     def add(self, slot: int, claim: Claim) -> None:
         """Note an announcement; the message changes when the API has said what is true, or its time is over."""
         self._in_flight.columns.failures[slot] = 0
+        if (known := self._claims.get(slot)) is not None:
+            claim = msgspec.structs.replace(claim, wrong=known.wrong)
         self._keep(slot, claim)
         self._store(slot, claim)
 
@@ -57,7 +62,7 @@ class Announced:
             self._settle(slot, WebhookResult.APPLIED)
         elif verdict is Verdict.REFUTED:
             self._settle(slot, WebhookResult.CONTRADICTED)
-            self._claims[slot] = refuted = msgspec.structs.replace(claim, refuted=True)
+            self._claims[slot] = refuted = claim.disproved()
             self._store(slot, refuted)
             self._aging.hold(slot, None)
         return transition
@@ -76,6 +81,16 @@ class Announced:
             # It was abandoned.
             self._settle(slot, WebhookResult.UNCHANGED)
         self._committer.changes.notes[columns.seq[slot], NOTE] = None
+        return True
+
+    def is_new(self, account: str, message_id: str, status: Status) -> bool:
+        """Whether a message that ended is contradicted so for the first time, as far as the latest ones tell."""
+        said = (account, message_id, status)
+        if said in self._late:
+            return False
+        self._late[said] = None
+        if len(self._late) > _MOST_LATE:
+            del self._late[next(iter(self._late))]
         return True
 
     def _keep(self, slot: int, claim: Claim) -> None:

@@ -151,9 +151,9 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._parts is not None:
-            await self._parts.tracing.close()
         if done:
+            if self._parts is not None:
+                await self._parts.tracing.close()
             await core.writer.close()
 
     @property

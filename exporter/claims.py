@@ -22,6 +22,8 @@ from exporter.message import (
 
 SKEW_SECONDS: Final = 5.0
 """How far a webhook's clock may be off."""
+_REMEMBERED: Final = 8
+"""How many wrong webhooks of one message are told apart from new ones."""
 PATIENCE_SECONDS: Final = 60.0
 """How long the API is asked to confirm before a message is counted as its webhook said."""
 
@@ -55,11 +57,18 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When the message is counted without the API's word."""
     cost: Decimal | None = None
     refuted: bool = False
-    """The API said otherwise; kept, so that the same webhook again changes nothing."""
+    """The API said otherwise."""
+    wrong: tuple[tuple[Status, float | None], ...] = ()
+    """The statuses and times that were refuted; kept, so that the same webhook again changes nothing."""
 
     def repeats(self, other: Claim) -> bool:
-        """Whether another webhook says the same."""
-        return (self.status, self.lower_at) == (other.status, other.lower_at)
+        """Whether another webhook says what was refuted already."""
+        return (other.status, other.lower_at) in self.wrong
+
+    def disproved(self) -> Claim:
+        """Return the claim as the API's answer leaves it."""
+        wrong = (*self.wrong, (self.status, self.lower_at))[-_REMEMBERED:]
+        return msgspec.structs.replace(self, refuted=True, wrong=wrong)
 
 
 class Verdict(enum.Enum):
@@ -106,7 +115,10 @@ def judge(transition: Transition, claimed: Claim, observed: Observation) -> tupl
             return confirmed, Verdict.CONFIRMED
         if report.status.final or observed.started_at >= claimed.arrived_at:
             return transition, Verdict.REFUTED
-    return msgspec.structs.replace(transition, ending=None), Verdict.OPEN
+    # What is odd about an answer counts when it ends a message, once.
+    odd = report.anomalies if isinstance(report, StatusReport) and ending is not None else ()
+    anomalies = tuple(each for each in transition.anomalies if each not in odd)
+    return msgspec.structs.replace(transition, ending=None, anomalies=anomalies), Verdict.OPEN
 
 
 def unconfirmed(message: Message, claimed: Claim, now: float) -> Transition:
@@ -127,8 +139,12 @@ def unconfirmed(message: Message, claimed: Claim, now: float) -> Transition:
 def noticed(message: Message, status: Status) -> Transition:
     """Return what a status in flight does: one that is further than the last known is seen, any other changes nothing.
 
-    It proves nothing about when: only what SMSBat answers moves the earliest time of delivery.
+    It proves nothing about when: only what SMSBat answers moves the earliest time of delivery. A word that nobody knows
+    is seen once.
     """
+    if status is Status.UNKNOWN and not message.seen & 1 << status:
+        seen = msgspec.structs.replace(message, seen=message.seen | 1 << status)
+        return Transition(message=seen, seen=(status,), anomalies=(Anomaly.UNKNOWN_STATUS,))
     if status not in {Status.SCHEDULED, Status.PROCESSING} or status <= message.status:
         return Transition(message=message)
     bit = 1 << status

@@ -20,6 +20,7 @@ _log: Final = logging.getLogger(__name__)
 _GROUP_SECONDS: Final = 0.01
 _LAZY_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
+_FORGET_EVERY_SECONDS: Final = 10.0
 
 
 class Changes:
@@ -64,6 +65,7 @@ class Committer:
         self._urgent = asyncio.Event()
         self._awaited = asyncio.Event()
         self._stopping = False
+        self._forgotten_before = 0.0
 
     def soon(self) -> None:
         """Have the changes stored now; what waits for a commit waits for this."""
@@ -77,10 +79,14 @@ class Committer:
     async def stored(self) -> None:
         """Return once everything that has happened until now is stored and shown."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.changes.then.append(lambda: None if done.done() else done.set_result(None))
+        self.tell(lambda: None if done.done() else done.set_result(None))
+        await done
+
+    def tell(self, then: Callable[[], None]) -> None:
+        """Call this once everything that has happened until now is stored and shown: somebody waits for it."""
+        self.changes.then.append(then)
         self._awaited.set()
         self.soon()
-        await done
 
     def stop(self) -> None:
         """Commit what there is, and end."""
@@ -124,7 +130,7 @@ class Committer:
             finished=changes.finished,
             totals=self.totals.rows(sums, now),
             windows=self.windows.rows(slices),
-            forget_windows_before=self.windows.oldest_at(now),
+            forget_windows_before=self._outdated(now),
             positions=list(starmap(PositionRow, changes.positions.items())),
             notes=[NoteRow(seq, kind, body) for (seq, kind), body in changes.notes.items()],
         )
@@ -137,6 +143,14 @@ class Committer:
             self.gauges[key] = self.gauges.get(key, 0) + by
         for then in changes.then:
             then()
+
+    def _outdated(self, now: float) -> float:
+        """Return the time before which slices are deleted with this group, 0.0 when the last ones were just now."""
+        oldest_at = self.windows.oldest_at(now)
+        if abs(oldest_at - self._forgotten_before) < _FORGET_EVERY_SECONDS:
+            return 0.0
+        self._forgotten_before = oldest_at
+        return oldest_at
 
     async def _store(self, batch: Batch) -> None:
         """Store one group, trying until it is stored: nothing later can be shown before it."""

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from exporter.columns import CLAIMED, FREE, Columns
 from exporter.lane import Lane
 from exporter.schedule import Pace, fair_shares
+from exporter.urgent import Urgent
 
 _SHARE_EVERY_SECONDS: Final = 0.1
 _SKIPS_AT_ONCE: Final = 500
@@ -28,6 +29,9 @@ class DueQueue:
     def __init__(self, columns: Columns, paces: Sequence[Pace]) -> None:
         """Start empty, with a lane for each polling entry."""
         self.lanes = tuple(Lane(pace, columns) for pace in paces)
+        self._urgent = Urgent(columns.due_at)
+        self._urgent_next = True
+        """Whether it is their turn when others are due too: they alternate, so that neither keeps the other waiting."""
         self._columns = columns
         self.stretched = False
         """Whether any lane asks for more than its share."""
@@ -38,9 +42,8 @@ class DueQueue:
         gap_seconds = lane.gap_of(slot)
         self._columns.ready_at[slot] = due_at
         lane.ask(slot, gap_seconds if due_at - now <= gap_seconds * 2 else math.inf)
-        if self._columns.flags[slot] & CLAIMED and not self._columns.failures[slot]:
-            # One call tells all about it, its money included: before whatever the lane is behind with.
-            lane.put(slot, min(due_at, math.nextafter(lane.time(now), 0.0)))
+        if self._columns.flags[slot] & CLAIMED:
+            self._urgent.enter(slot, due_at)
             return
         # A retry too waits by the lane's own time: by the real one it would come after all that the lane is behind.
         lane.enter(slot, due_at, due_at - now if self._columns.failures[slot] else gap_seconds, now)
@@ -49,7 +52,7 @@ class DueQueue:
         """Queue a message that waits already for `due_at`, unless its turn comes sooner where it is."""
         before = self._columns.due_at[slot]
         self.enter(slot, lane, due_at, now)
-        if before < self._columns.due_at[slot]:
+        if before < self._columns.due_at[slot] and not self._columns.flags[slot] & CLAIMED:
             lane.put(slot, before)
 
     def leave(self, slot: int, lane: Lane) -> None:
@@ -69,7 +72,18 @@ class DueQueue:
         self.stretched = any(lane.stretched for lane in self.lanes)
 
     def take(self, now: float, *, spare: bool) -> Turn | None:
-        """Return whose turn it is: in a lane that fits, else, with budget to spare, in a stretched one."""
+        """Return whose turn it is: an announced end's, or in a lane that fits, or, with budget to spare, in another."""
+        urgent = self._urgent.head() <= now
+        turn = None if urgent and self._urgent_next else self._take_in_lanes(now, spare=spare)
+        if turn is None and urgent:
+            due_at, slot = self._urgent.pop()
+            self._columns.due_at[slot] = FREE
+            self._urgent_next = False
+            return Turn(slot, now - due_at)
+        self._urgent_next = True
+        return turn
+
+    def _take_in_lanes(self, now: float, *, spare: bool) -> Turn | None:
         for lane in self.lanes if len(self.lanes) == 1 else self._in_turn(now):
             if (spare or not lane.stretched) and (popped := self._pop_ready(lane, now)) is not None:
                 # Stretched polls follow each other: one is late when it begins after its lane's next turn.
@@ -99,7 +113,7 @@ class DueQueue:
 
     def next_at(self, now: float) -> tuple[float, float]:
         """Return when the first unstretched and the first stretched message is due, infinity for none."""
-        timely = stretched = math.inf
+        timely, stretched = self._urgent.head(), math.inf
         for lane in self.lanes:
             head = lane.head(now)
             if head is None:
@@ -112,7 +126,7 @@ class DueQueue:
 
     def backlog(self, now: float) -> int:
         """Count the polls that are due and wait for budget."""
-        return sum(lane.backlog(now) for lane in self.lanes)
+        return self._urgent.backlog(now) + sum(lane.backlog(now) for lane in self.lanes)
 
     def demand_per_second(self) -> float:
         """Polls a second that the messages in flight ask for, before edges and unstretched."""

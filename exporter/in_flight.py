@@ -82,10 +82,16 @@ class InFlight:
         ids, seqs, cohorts, due_at, flags = columns.ids, columns.seq, columns.cohort, columns.due_at, columns.flags
         sent_at, accepted_at, ttl, polled_at = columns.sent_at, columns.accepted_at, columns.ttl, columns.polled_at
         demand, failures, stage, number = columns.demand, columns.failures, columns.stage, self.cohorts.number
+        # Those that come together are mostly alike.
+        last: tuple[str, str, Labels] | None = None
+        cohort, own = 0, dict[str, int]()
         for slot, message, seq in zip(slots, messages, count(first_seq), strict=False):
             ids[slot] = message.id
             seqs[slot] = seq
-            cohorts[slot] = number(Cohort(message.account, message.channel, message.labels))
+            shared = (message.account, message.channel, message.labels)
+            if shared != last:
+                last, cohort, own = shared, number(Cohort(*shared)), self._slots[message.account]
+            cohorts[slot] = cohort
             sent_at[slot] = message.sent_at
             accepted_at[slot] = message.accepted_at
             ttl[slot] = message.ttl
@@ -95,7 +101,7 @@ class InFlight:
             flags[slot] = message.listed * LISTED | message.sampled * SAMPLED
             if message.traceparent is not None:
                 self.traceparents[slot] = message.traceparent
-            self._slots[message.account][message.id] = slot
+            own[message.id] = slot
             self.put(slot, message)
         return slots
 

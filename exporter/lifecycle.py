@@ -37,7 +37,7 @@ OUTCOMES: Final = {
 }
 """What a final status ends a message with."""
 
-_UNUSED: Final = {"not_used", ""}
+UNUSED: Final = frozenset({"not_used", ""})
 """Of a way whose status is missing nothing says that it was used."""
 
 
@@ -155,7 +155,7 @@ def fallback(channel: str, report: StatusReport) -> Fallback:
     others += [status for kind, status in report.channels if kind != first]
     if not others:
         return Fallback.NONE
-    return Fallback.UNUSED if all(status in _UNUSED for status in others) else Fallback.USED
+    return Fallback.UNUSED if all(status in UNUSED for status in others) else Fallback.USED
 
 
 def _first_channel(channel: str, channels: tuple[tuple[str, str], ...]) -> str | None:

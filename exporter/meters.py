@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
@@ -87,6 +88,12 @@ class SpanMeter:
         """Start with none."""
         self.results: dict[str, int] = {"exported": 0, "dropped": 0, "failed": 0}
         """Taken by the collector; never sent, because too many waited; sent, and refused or not answered."""
+        self._lock = threading.Lock()
+
+    def count(self, result: str, by: int = 1) -> None:
+        """Count spans; they are counted in several threads."""
+        with self._lock:
+            self.results[result] += by
 
 
 class RelayMeter:

@@ -55,8 +55,12 @@ def _take_back(core: Core, store: Store, now: float) -> None:
             gc.enable()
     core.admission.last_seq = store.last_seq()
     _count_in_flight(core, now)
-    for kind, load in ((announced.NOTE, core.tracker.announced.load), (traced.NOTE, core.tracker.traced.load)):
-        load({loading.slot(seq): body for seq, body in store.notes(kind).items()}, now)
+    core.tracker.announced.load(_notes(store, announced.NOTE, loading), now)
+    core.tracker.traced.load(_notes(store, traced.NOTE, loading))
+
+
+def _notes(store: Store, kind: str, loading: Loading) -> dict[int, str]:
+    return {loading.slot(seq): body for seq, body in store.notes(kind).items()}
 
 
 def _count_in_flight(core: Core, now: float) -> None:

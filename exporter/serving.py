@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import resource
 import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from exporter.web.status import StatusPage
 
 _log: Final = logging.getLogger(__name__)
+_OPEN_FILES: Final = 32_768
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +41,7 @@ async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabl
 
     Raises ListenError, StoreError or SecretError when it cannot start, and what a part of it fails with.
     """
+    allow_connections()
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     loop.set_exception_handler(_log_unforeseen)
     async with AsyncExitStack() as listening:
@@ -56,6 +60,16 @@ async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabl
         await _until(stopping, app.failed)
         _log.info("stopping")
     _log.info("stopped")
+
+
+def allow_connections() -> None:
+    """Raise this process's own limit of open files: ten thousand callers may wait, and the usual limit is 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # macOS names a hard limit that it does not grant.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _log_unforeseen(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

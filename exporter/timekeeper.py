@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from exporter.claims import PATIENCE_SECONDS
 from exporter.columns import CLAIMED
 from exporter.lifecycle import maturity, unobserved
 from exporter.message import Transition
@@ -39,6 +40,15 @@ class Timekeeper:
         self._tracker.missed.tick(now)
 
     def _end_as_announced(self, slot: int, now: float) -> None:
+        """Take the webhook's word once the API was asked in vain; a burst waits for its turns, though not for ever."""
+        announced, columns = self._tracker.announced, self._tracker.in_flight.columns
+        claim = announced.of(slot)
+        asked = claim is None or columns.polled_at[slot] >= claim.arrived_at
+        if claim is not None and not asked and self._rules.place(slot) is not None:
+            latest = claim.arrived_at + _ASKED_WITHIN_SECONDS
+            if now < latest:
+                self._aging.hold(slot, min(now + PATIENCE_SECONDS, latest))
+                return
         message = self._tracker.in_flight.get(slot)
         self._tracker.change(slot, message, self._tracker.announced.unconfirmed(slot, message, now))
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from exporter.message import Ending, Message, PollResult
 
 NOTE: Final = "steps"
-_STATUSES: Final = tuple(Status)
 
 
 class Step(NamedTuple):
@@ -73,7 +72,7 @@ class Traced:
         self._committer = committer
         self._steps: dict[int, tuple[Step, ...]] = {}
 
-    def load(self, bodies: Mapping[int, str], _now: float) -> None:
+    def load(self, bodies: Mapping[int, str]) -> None:
         """Take back what was stored, by slot."""
         for slot, body in bodies.items():
             self._steps[slot] = msgspec.json.decode(body, type=tuple[Step, ...])
@@ -83,9 +82,10 @@ class Traced:
         return self.sink is not None and self._columns.flags[slot] & SAMPLED != 0
 
     def step(self, slot: int, statuses: tuple[Status, ...], now: float) -> None:
-        """Note statuses in flight that a message is seen in for the first time."""
-        if statuses and self._columns.flags[slot] & SAMPLED:
-            steps = self._steps.get(slot, ()) + tuple(Step(now, status) for status in statuses)
+        """Note statuses that a message is seen in for the first time; the final one is its end, and told with that."""
+        new = tuple(Step(now, status) for status in statuses if not status.final)
+        if new and self._columns.flags[slot] & SAMPLED:
+            steps = self._steps.get(slot, ()) + new
             self._steps[slot] = steps
             self._committer.changes.notes[self._columns.seq[slot], NOTE] = msgspec.json.encode(steps).decode()
 
@@ -93,6 +93,8 @@ class Traced:
         """Tell of a call."""
         if (sink := self.sink) is not None:
             self._committer.changes.then.append(lambda: sink.poll(poll))
+            # A call that came too late changes nothing else that would have to be stored.
+            self._committer.later()
 
     def leave(self, slot: int, message: Message, ending: Ending | None, ended_at: float) -> None:
         """Tell of a message that is in flight no more, and forget it."""

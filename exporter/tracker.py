@@ -37,7 +37,7 @@ from exporter.placing import Placing
 from exporter.plan import Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
 from exporter.traced import Traced
-from exporter.waiting import Waiters
+from exporter.waiting import Key, Waiters
 
 _log: Final = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Tracker:
         self.traced = Traced(in_flight, committer)
         self.missed = Missed(self.announced.meter)
         self.placing = Placing(in_flight.columns, plan, self.aging)
-        self.waiters = Waiters()
+        self.waiters = Waiters(self._hurry, self._unhurry)
         self._committer = committer
         self._clock = clock
         self._ended: dict[int, Outcome] = {}
@@ -84,11 +84,11 @@ class Tracker:
     def change(self, slot: int, before: Message, transition: Transition) -> bool:
         """Make a transition, whatever brought it about; returns whether the message's status changed, or it ended."""
         self.in_flight.put(slot, transition.message)
-        self.counting.advanced(self._committer.changes.tally, before, transition)
+        self.counting.advanced(self._committer.changes.tally, before, transition, traced=self.traced.samples(slot))
+        self.traced.step(slot, transition.seen, self._clock.now())
         if transition.ending is not None:
             self._end(slot, transition.message, transition.ending)
         else:
-            self.traced.step(slot, transition.seen, self._clock.now())
             self._committer.changes.progressed[slot] = None
         changed = transition.ending is not None or transition.message.status is not before.status
         if changed or transition.anomalies:
@@ -165,20 +165,24 @@ class Tracker:
 
         Returns whether it ended. Raises TooManyError.
         """
-        key, slot = (account, message_id), self.in_flight.find(account, message_id)
-        if slot is None:
-            return True
-        hurried = self.waiters.waits(key)
+        key = (account, message_id)
         woken = self.waiters.enter(key, seconds)
-        if not hurried and not self.in_flight.columns.has(slot, ENDED):
-            self.plan.hurry(slot, WAITED, self._clock.now())
         try:
             return await woken
         finally:
             self.waiters.leave(key, woken)
-            slot = self.in_flight.find(account, message_id)
-            if slot is not None and not self.waiters.waits(key):
-                self.in_flight.columns.mark(slot, WAITED, on=False)
+
+    def _hurry(self, key: Key) -> bool:
+        """Poll a message more often, and say whether it is in flight at all."""
+        slot = self.in_flight.find(*key)
+        if slot is not None and not self.in_flight.columns.flags[slot] & (ENDED | WAITED):
+            self.plan.hurry(slot, WAITED, self._clock.now())
+        return slot is not None
+
+    def _unhurry(self, key: Key) -> None:
+        slot = self.in_flight.find(*key)
+        if slot is not None:
+            self.in_flight.columns.mark(slot, WAITED, on=False)
 
 
 def _result(observed: Observation, *, changed: bool) -> PollResult:

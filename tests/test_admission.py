@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.admission import FullError, Offer
+from exporter.admission import Admitted, FullError, Offer
+from exporter.store import StoreError
 from tests.lab import Lab, account
 from tests.virtual_time import DAY, START, in_virtual_time
 
@@ -180,3 +182,67 @@ async def test_a_message_that_tells_no_channel_is_of_the_unknown_one() -> None:
             for channel in ("unknown", "sms", "other", "pigeon")
         }
         assert counts == {"unknown": 2, "sms": 1, "other": 1, "pigeon": None}
+
+
+@in_virtual_time
+async def test_calls_at_the_same_time_are_let_in_together_and_each_gets_its_own_answer() -> None:
+    async with Lab() as lab:
+        await lab.offer("m0")
+        before = len(lab.store.batches)
+        answers = await asyncio.gather(
+            lab.offer("m1", "m2"), lab.offer("m0"), lab.offer("m 3", "m4"), lab.offer("m2", "m5", source="file")
+        )
+        assert [(each.accepted, each.duplicates) for each in answers] == [(2, ()), (0, (0,)), (1, ()), (1, (0,))]
+        assert [len(each.rejected) for each in answers] == [0, 0, 1, 0]
+        assert len(lab.store.batches) == before + 1
+        results = ("accepted", "duplicate", "rejected")
+        counts = [lab.shown("exporter_intake", source="api", result=result) for result in results]
+        assert counts == [1 + 2 + 1, 1, 1]
+        assert lab.shown("exporter_intake", source="file", result="duplicate") == 1
+
+
+@in_virtual_time
+async def test_of_calls_at_the_same_time_those_are_refused_that_do_not_fit() -> None:
+    async with Lab(intake={"max_in_flight": 3}) as lab:
+        fits, does_not, fits_too = await asyncio.gather(
+            lab.offer("m1", "m2"), lab.offer("m3", "m4"), lab.offer("m5"), return_exceptions=True
+        )
+        assert isinstance(does_not, FullError)
+        assert [each.accepted for each in (fits, fits_too) if isinstance(each, Admitted)] == [2, 1]
+        assert {lab.core.in_flight.columns.ids[slot] for slot in lab.core.in_flight.slots()} == {"m1", "m2", "m5"}
+
+
+@in_virtual_time
+async def test_all_calls_at_the_same_time_hear_that_the_store_cannot_be_read_and_the_next_one_is_let_in() -> None:
+    async with Lab() as lab:
+        lab.store.fails_reading = True
+        answers = await asyncio.gather(lab.offer("m1"), lab.offer("m2"), return_exceptions=True)
+        assert [type(each) for each in answers] == [StoreError, StoreError]
+        assert len(lab.core.in_flight) == 0
+        lab.store.fails_reading = False
+        assert (await lab.offer("m1")).accepted == 1
+
+
+@in_virtual_time
+async def test_nothing_is_taken_of_a_call_that_is_given_up_while_the_store_is_asked() -> None:
+    async with Lab() as lab:
+        given_up, other = lab.background(lab.offer("m1")), lab.background(lab.offer("m2"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        assert (await other).accepted == 1
+        assert given_up.cancelled()
+        assert lab.core.in_flight.find("main", "m1") is None
+
+
+@in_virtual_time
+async def test_a_call_that_comes_while_the_store_is_busy_waits_for_its_own_commit() -> None:
+    async with Lab() as lab:
+        lab.store.open.clear()
+        first = lab.background(lab.offer("m1"))
+        await lab.until(lambda: bool(lab.core.in_flight.find("main", "m1") is not None))
+        second = lab.background(lab.offer("m2"))
+        await lab.turn()
+        assert not first.done()
+        assert not second.done()
+        lab.store.open.set()
+        assert [(await each).accepted for each in (first, second)] == [1, 1]

@@ -186,3 +186,49 @@ async def test_a_reload_amid_the_placing_begins_anew_and_lets_others_work() -> N
         await lab.until(lambda: len(placed(core)) == 450)
         assert core.desks["main"].queue.demand_per_second() == pytest.approx(450 / 20)
         running.cancel()
+
+
+@in_virtual_time
+async def test_thousands_that_come_at_once_are_placed_step_by_step_and_none_before_it_is_stored() -> None:
+    async with Lab() as lab:
+        lab.store.open.clear()
+        offering = lab.background(lab.offer(*(f"m{number}" for number in range(1_000))))
+        await lab.until(lambda: len(lab.core.in_flight) == 1_000)
+        slots, due_at = list(lab.core.in_flight.slots()), lab.core.in_flight.columns.due_at
+        lab.place()
+        assert {due_at[slot] for slot in slots} == {UNSTORED}
+        lab.store.open.set()
+        assert (await offering).accepted == 1_000
+        assert {due_at[slot] for slot in slots} == {UNPLACED}
+        assert lab.core.placing.step(lab.clock.at)
+        assert sum(due_at[slot] >= 0.0 for slot in slots) == 200
+        lab.place()
+        assert min(due_at[slot] for slot in slots) > lab.clock.at
+
+
+@in_virtual_time
+async def test_one_that_ends_before_it_has_its_place_gets_none() -> None:
+    async with Lab() as lab:
+        await lab.offer(*(f"m{number}" for number in range(1_000)), sent_at=lab.clock.at - 400)
+        last = lab.slot("m999")
+        lab.core.tracker.abandon(last)
+        await lab.settle()
+        lab.place()
+        assert lab.core.in_flight.columns.due_at[last] == FREE
+        assert lab.shown("messages_in_flight_older_than", age="5m") == 999
+
+
+@in_virtual_time
+async def test_a_slot_that_is_used_again_before_it_was_placed_counts_once_by_age() -> None:
+    async with Lab() as lab:
+        sent_at = lab.clock.at - 100
+        await lab.offer(*[f"m{number}" for number in range(300)], channel="sms", sent_at=sent_at)
+        slot = lab.slot("m5")
+        lab.core.tracker.abandon(slot)
+        await lab.settle()
+        await lab.offer("new", channel="sms", sent_at=sent_at)
+        assert lab.slot("new") == slot
+        lab.core.placing.step(lab.clock.at)
+        lab.reload()
+        await lab.settle()
+        assert lab.shown("messages_in_flight_older_than", age="1m") == 300

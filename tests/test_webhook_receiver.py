@@ -11,6 +11,7 @@ import pytest
 from exporter.columns import CLAIMED
 from exporter.intake.listed import Listed
 from exporter.message import Observation, Status, StatusReport
+from exporter.store import StoreError
 from exporter.webhook.bodies import notice_in
 from exporter.webhook.receiver import Receiver
 from tests.lab import Lab, account
@@ -65,7 +66,7 @@ async def test_an_announced_end_is_confirmed_by_one_poll_at_once_and_takes_the_w
         await sent(lab, "m1")
         assert lab.core.in_flight.columns.due_at[lab.slot("m1")] > lab.clock.at + 60
         assert await hook(lab, "m1", "delivered", written(7.5))
-        assert lab.core.in_flight.columns.due_at[lab.slot("m1")] == pytest.approx(lab.clock.at)
+        assert lab.core.in_flight.columns.due_at[lab.slot("m1")] == pytest.approx(lab.clock.at, abs=0.01)
         assert not lab.shown("messages_finished", outcome="delivered")
         assert results(lab) == {}
         fallbacks = [{"type": "sms", "status": "not_used"}]
@@ -79,6 +80,16 @@ async def test_an_announced_end_is_confirmed_by_one_poll_at_once_and_takes_the_w
 
 
 @in_virtual_time
+async def test_the_poller_is_woken_for_a_webhook() -> None:
+    async with Lab(**HOOKED) as lab:
+        await sent(lab, "m1")
+        woken: list[str] = []
+        lab.core.desks["main"].wake = lambda: woken.append("main")
+        await hook(lab, "m1", "delivered", written(7.5))
+        assert woken == ["main"]
+
+
+@in_virtual_time
 async def test_no_poll_comes_within_a_second_of_the_last_one_for_a_webhook() -> None:
     async with Lab(**HOOKED) as lab:
         await lab.offer("m1", channel="sms")
@@ -86,7 +97,7 @@ async def test_no_poll_comes_within_a_second_of_the_last_one_for_a_webhook() -> 
         lab.answer("m1", "processing")
         lab.advance(0.5)
         await hook(lab, "m1", "delivered", written(1))
-        assert lab.core.in_flight.columns.due_at[lab.slot("m1")] == pytest.approx(lab.clock.at + 0.5)
+        assert lab.core.in_flight.columns.due_at[lab.slot("m1")] == pytest.approx(lab.clock.at + 0.5, abs=0.01)
 
 
 @in_virtual_time
@@ -176,7 +187,7 @@ async def test_a_kill_forgets_no_webhook_that_was_answered_and_the_api_is_asked_
         await lab.kill()
         lab.clock.at += 3_600
         await lab.start()
-        assert lab.core.in_flight.columns.due_at[lab.slot("m1")] == pytest.approx(lab.clock.at)
+        assert lab.core.in_flight.columns.due_at[lab.slot("m1")] == pytest.approx(lab.clock.at, abs=0.01)
         lab.advance(1)
         lab.answer("m1", "delivered")
         lab.advance(30)
@@ -264,6 +275,81 @@ async def test_a_word_that_nobody_knows_is_an_anomaly_and_an_alias_is_understood
         lab.answer("m1", "delivered")
         await lab.settle()
         assert lab.shown("time_to_delivery_seconds_sum") == pytest.approx(7.5)
+
+
+@in_virtual_time
+async def test_what_was_counted_once_is_not_counted_again_when_it_is_repeated() -> None:
+    async with Lab(**HOOKED) as lab:
+        await sent(lab, "m1", "m2")
+        for _ in range(3):
+            await hook(lab, "m1", "teleported", written(7))
+            for at in (7.5, 8.5):
+                await hook(lab, "m1", "delivered", written(at))
+                lab.advance(1)
+                lab.answer("m1", "processing")
+        lab.answer("m2", "delivered")
+        await lab.settle()
+        for _ in range(3):
+            assert await hook(lab, "m2", "undeliverable", written(9))
+        await lab.settle()
+        assert lab.shown("exporter_anomalies", kind="unknown_status") == 1
+        assert lab.shown("exporter_anomalies", kind="conflicting_final_status") == 1
+        assert results(lab)["contradicted"] == 2
+
+
+@in_virtual_time
+async def test_what_is_odd_about_an_answer_counts_once_though_it_ends_nothing_yet() -> None:
+    async with Lab(**{**HOOKED, "polling": [{"timeout": "10s", "mature": "5s"}]}) as lab:
+        await sent(lab, "m1")
+        await hook(lab, "m1", "delivered", written(7.5))
+        for _ in range(3):
+            lab.advance(5)
+            lab.answer("m1", "teleported", cost=-1)
+        lab.answer("m1", "delivered", cost=-1)
+        await lab.settle()
+        assert lab.shown("exporter_anomalies", kind="negative_cost") == 1
+
+
+@in_virtual_time
+async def test_an_end_that_is_not_stored_yet_is_waited_for() -> None:
+    async with Lab(**HOOKED) as lab:
+        await sent(lab, "m1")
+        await lab.settle()
+        lab.store.open.clear()
+        lab.answer("m1", "delivered")
+        taking = lab.background(hook(lab, "m1", "delivered", written(7.5)))
+        await lab.turn()
+        assert not taking.done()
+        lab.store.open.set()
+        assert await taking
+
+
+@in_virtual_time
+async def test_a_store_that_takes_too_long_is_an_error_and_the_webhook_stays_noted() -> None:
+    async with Lab(**HOOKED) as lab:
+        await sent(lab, "m1")
+        await lab.settle()
+        lab.store.open.clear()
+        with pytest.raises(StoreError):
+            await hook(lab, "m1", "delivered", written(7.5))
+        lab.store.open.set()
+        lab.answer("m1", "delivered")
+        await lab.settle()
+        assert lab.shown("time_to_delivery_seconds_sum") == pytest.approx(7.5)
+
+
+@in_virtual_time
+async def test_a_slot_that_is_used_again_ages_as_if_nothing_had_been() -> None:
+    async with Lab(**HOOKED) as lab:
+        await sent(lab, "m1")
+        await hook(lab, "m1", "delivered", written(7.5))
+        lab.core.tracker.abandon(lab.slot("m1"))
+        await lab.settle()
+        await lab.offer("m2", channel="sms", sent_at=lab.clock.at - 290)
+        lab.advance(12)
+        await lab.settle()
+        assert lab.shown("messages_matured", channel="sms") == 1
+        assert lab.shown("messages_in_flight_older_than", age="1m") == 1
 
 
 @in_virtual_time
@@ -355,6 +441,7 @@ async def test_a_webhook_that_does_not_come_within_a_minute_of_the_poll_is_misse
         await hook(lab, "m3", "delivered", written(7.5))
         lab.answer("m3", "delivered")
         lab.advance(59)
+        assert await hook(lab, "m1", "processing", written(9))
         assert await hook(lab, "m2", "undeliverable", written(9))
         assert lab.shown("exporter_webhooks_missed") == 0
         lab.advance(2)

@@ -7,15 +7,13 @@ import ipaddress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from exporter.api.errors import RefusedError
 from exporter.config.secrets import SecretReader
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
-    from aiohttp.typedefs import Handler, Middleware
+    from aiohttp import web
 
     from exporter.config import Api
 
@@ -40,19 +38,8 @@ class Guard:
         """Whether callers have to send a token."""
         return self._token is not None
 
-    @property
-    def middleware(self) -> Middleware:
-        """Checks each request before it is handled."""
-
-        @web.middleware
-        def guard(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
-            """Let a request pass, or refuse it; no coroutine, of which a waiting request would keep one more."""
-            self._check(request)
-            return handler(request)
-
-        return guard
-
-    def _check(self, request: web.Request) -> None:
+    def check(self, request: web.Request) -> None:
+        """Let a request pass, or raise RefusedError."""
         if hdrs.ORIGIN in request.headers:
             raise RefusedError(HTTPStatus.FORBIDDEN, "origin", "this listener is for programs, not for pages")
         if not self._is_own(request):

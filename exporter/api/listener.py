@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from exporter.api.errors import errors_as_json
 from exporter.api.guards import Guard, is_loopback
 from exporter.api.messages import Backend, Messages
+from exporter.api.receiving import LINGERING_SECONDS
+from exporter.api.routing import add_routes
 from exporter.web.server import ListenError, Server, serve
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 FLAG: Final = "--api.listen-address"
 _LONGEST_LINE_BYTES: Final = 64 * 1024
 """Of a request's head: what is longer gets aiohttp's own answer, which is no JSON."""
-
-_LINGERING_SECONDS: Final = 1.0
-"""How long the rest of a body is still read, and dropped, once its request is answered."""
 
 
 class ApiServer:
@@ -71,9 +69,9 @@ def _application(
         "auto_decompress": False,
         "max_line_size": _LONGEST_LINE_BYTES,
         "max_field_size": _LONGEST_LINE_BYTES,
-        "lingering_time": _LINGERING_SECONDS,
+        "lingering_time": LINGERING_SECONDS,
     }
-    app = web.Application(handler_args=given, middlewares=[errors_as_json, guard.middleware])
+    app = web.Application(handler_args=given)
     messages = Messages(backend)
 
     async def openapi(_: web.Request) -> web.Response:
@@ -82,10 +80,13 @@ def _application(
 
         return web.Response(body=description(config()), content_type="application/json")
 
-    app.router.add_post("/api/v1/messages", messages.track)
-    app.router.add_get("/api/v1/messages", messages.several)
-    app.router.add_get("/api/v1/messages/{id}", messages.one)
-    app.router.add_delete("/api/v1/messages/{id}", messages.stop)
-    app.router.add_get("/api/v1/openapi.json", openapi)
-    app.router.add_routes(more)
+    routes = [
+        web.post("/api/v1/messages", messages.track),
+        web.get("/api/v1/messages", messages.several),
+        web.get("/api/v1/messages/{id}", messages.one),
+        web.delete("/api/v1/messages/{id}", messages.stop),
+        web.get("/api/v1/openapi.json", openapi),
+        *more,
+    ]
+    add_routes(app, routes, guard.check)
     return app

@@ -85,9 +85,14 @@ class Messages:
         seconds = _wait_seconds(request)
         known = await _only(backend, message_id, account)
         if seconds and not known.final:
-            account = known.account
-            del known  # thousands may wait, each for a minute
-            await backend.tracker.wait(account, message_id, seconds)
+            account, waiters = known.account, backend.tracker.waiters
+            del known
+            # Thousands may be here for a minute: no coroutine more, and nothing that they do not need.
+            woken = waiters.enter((account, message_id), seconds)
+            try:
+                await woken
+            finally:
+                waiters.leave((account, message_id), woken)
             known = await _only(backend, message_id, account)
         return _json(known)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from exporter.api.errors import RefusedError
 from exporter.intake.bodies import TooLargeError, UnreadableError, plain, received
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+LINGERING_SECONDS: Final = 1.0
+"""How long the rest of a body is still read, and dropped, once its request is answered."""
 
 
 async def whole_body(request: web.Request, longest: int) -> bytes:

@@ -7,11 +7,13 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
+from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_EXPORT_BATCH_SIZE, OTEL_BSP_MAX_QUEUE_SIZE
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
 
 from exporter import __version__
+from exporter.labels import Words
+from exporter.settings import named_channels
 from exporter.tracing.spans import Server, message_span, poll_span, server_of
 
 if TYPE_CHECKING:
@@ -25,7 +27,10 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger(__name__)
 _MOST_WAITING: Final = 2048
-_SERVICE: Final = "smsbat-exporter"
+_MOST_AT_ONCE: Final = 512
+_OWN: Final = {"service.name": "smsbat-exporter", "service.version": __version__}
+_QUIET: Final = ("opentelemetry", "urllib3")
+"""Their lines come once a batch, and quote a collector's answers and its whole URL."""
 
 
 class Counted(SpanExporter):
@@ -52,7 +57,7 @@ class Counted(SpanExporter):
         return result
 
     def _told(self, count: int, *, failed: bool) -> None:
-        self._meter.results["failed" if failed else "exported"] += count
+        self._meter.count("failed" if failed else "exported", count)
         if failed and not self._failing:
             _log.warning("spans do not reach the collector; they are counted, and everything else goes on")
         elif self._failing and not failed:
@@ -64,22 +69,16 @@ class Counted(SpanExporter):
         for exporter in self._exporters:
             exporter.shutdown()
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing waits here."""
-        del timeout_millis
-        return True
-
 
 class Pipeline:
     """Makes spans, and hands them to OpenTelemetry's batching processor as long as that has room."""
 
     def __init__(self, exporters: frozenset[str], meter: SpanMeter, environ: Mapping[str, str]) -> None:
         """Start the thread; raises ValueError for an OTEL_* variable that OpenTelemetry refuses."""
-        # Their own lines quote a collector's answers, and come once a batch.
-        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-        named = "service.name" in OTELResourceDetector().detect().attributes
-        own = {"service.version": __version__} if named else {"service.version": __version__, "service.name": _SERVICE}
-        self._resource = Resource.create(own)
+        for name in _QUIET:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        told = OTELResourceDetector().detect().attributes
+        self._resource = Resource.create({name: value for name, value in _OWN.items() if name not in told})
         made: list[SpanExporter] = []
         if "otlp" in exporters:
             made.append(OTLPSpanExporter())
@@ -87,14 +86,17 @@ class Pipeline:
             made.append(ConsoleSpanExporter())
         self._meter = meter
         self._counted = Counted(made, meter)
-        self._most = int(environ.get(OTEL_BSP_MAX_QUEUE_SIZE) or _MOST_WAITING)
-        self._processor = BatchSpanProcessor(self._counted)
+        self._most = _number(environ, OTEL_BSP_MAX_QUEUE_SIZE, _MOST_WAITING)
+        at_once = _number(environ, OTEL_BSP_MAX_EXPORT_BATCH_SIZE, min(_MOST_AT_ONCE, self._most))
+        self._processor = BatchSpanProcessor(self._counted, self._most, max_export_batch_size=at_once)
         self._given = 0
         self._servers: dict[str, Server] = {}
+        self._words = Words(frozenset())
 
     def follow(self, config: Config) -> None:
         """Follow a configuration."""
         self._servers = {account.name: server_of(account.base_url) for account in config.accounts}
+        self._words = Words(frozenset(named_channels(config)))
 
     def poll(self, poll: PollTrace) -> None:
         """Take a call."""
@@ -102,12 +104,12 @@ class Pipeline:
 
     def message(self, message: MessageTrace) -> None:
         """Take a message's end."""
-        self._give(message_span(message, self._resource))
+        self._give(message_span(message, self._words, self._resource))
 
     def _give(self, span: ReadableSpan) -> None:
         """Hand a span over, or drop it: a full processor would drop another, and count neither."""
         if self._given - self._counted.taken >= self._most:
-            self._meter.results["dropped"] += 1
+            self._meter.count("dropped")
             return
         self._given += 1
         self._processor.on_end(span)
@@ -117,3 +119,9 @@ class Pipeline:
         closing = threading.Thread(target=self._processor.shutdown, name="last spans", daemon=True)
         closing.start()
         return closing
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    """Return a variable's number; what is none is left out, as OpenTelemetry's specification says."""
+    text = environ.get(name, "").strip()
+    return int(text) if text.isascii() and text.isdecimal() else default

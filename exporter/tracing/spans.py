@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from yarl import URL
 
 from exporter import __version__
-from exporter.lifecycle import via
+from exporter.lifecycle import UNUSED, via
 from exporter.message import Outcome, PollResult
 from exporter.message import Status as MessageStatus
 from exporter.records import ABANDONED
@@ -20,16 +20,16 @@ from exporter.trace_ids import TraceIds, ids_of, parent_of
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
+    from exporter.labels import Words
     from exporter.message import Ending, Message
     from exporter.traced import MessageTrace, PollTrace
 
 _SCOPE: Final = InstrumentationScope("smsbat-exporter", __version__)
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
-_NANO: Final = 1_000_000_000
+_MICRO: Final = 1_000_000
 _OK: Final = Status(StatusCode.UNSET)
 _STATUSES: Final = tuple(MessageStatus)
 _WELL: Final = frozenset({PollResult.CHANGED, PollResult.UNCHANGED})
-_UNUSED: Final = frozenset({"not_used", ""})
 
 # Incubating names of OpenTelemetry's semantic conventions; those of HTTP are stable.
 SYSTEM: Final = "messaging.system"
@@ -89,8 +89,8 @@ def poll_span(poll: PollTrace, server: Server | None, resource: Resource) -> Rea
     )
 
 
-def message_span(trace: MessageTrace, resource: Resource) -> ReadableSpan:
-    """Return the span of a message's life, from its send time to its end."""
+def message_span(trace: MessageTrace, words: Words, resource: Resource) -> ReadableSpan:
+    """Return the span of a message's life, from its send time to its end; other words than these are `other`."""
     message, ending, parent = trace.message, trace.ending, parent_of(trace.message)
     ended_at = max(trace.ended_at, message.sent_at)
     delivered = ending is not None and ending.outcome is Outcome.DELIVERED
@@ -100,8 +100,8 @@ def message_span(trace: MessageTrace, resource: Resource) -> ReadableSpan:
         context=_context(ids_of(message)),
         parent=None if parent is None else _context(parent, is_remote=True),
         resource=resource,
-        attributes=_attributes(message, ending, outcome),
-        events=_events(trace, ended_at),
+        attributes=_attributes(message, ending, words, outcome),
+        events=_events(trace, words, ended_at),
         kind=SpanKind.INTERNAL,
         status=_OK if delivered or ending is None else Status(StatusCode.ERROR, outcome),
         start_time=_nanoseconds(message.sent_at),
@@ -110,7 +110,7 @@ def message_span(trace: MessageTrace, resource: Resource) -> ReadableSpan:
     )
 
 
-def _attributes(message: Message, ending: Ending | None, outcome: str) -> Attributes:
+def _attributes(message: Message, ending: Ending | None, words: Words, outcome: str) -> Attributes:
     attributes: Attributes = {
         SYSTEM: "smsbat",
         MESSAGE_ID: message.id,
@@ -132,20 +132,20 @@ def _attributes(message: Message, ending: Ending | None, outcome: str) -> Attrib
         if report.cost is not None:
             attributes["cost"] = float(report.cost)
         if ending.outcome is Outcome.DELIVERED:
-            attributes["via"] = via(message.channel, report)
+            attributes["via"] = words.kind(via(message.channel, report))
     return attributes
 
 
-def _events(trace: MessageTrace, ended_at: float) -> tuple[Event, ...]:
+def _events(trace: MessageTrace, words: Words, ended_at: float) -> tuple[Event, ...]:
     """Return an event for each change of status, and one for each other way that was gone."""
     events = [_event("status", min(step.at, ended_at), status=_STATUSES[step.status].label) for step in trace.steps]
     ending = trace.ending
     if ending is not None and ending.report is not None:
         for kind, status in ending.report.fallbacks:
-            if status not in _UNUSED:
-                events.append(_event("fallback", ended_at, type=kind, status=status))
-        if trace.message.status.final:
-            events.append(_event("status", ended_at, status=trace.message.status.label))
+            if status not in UNUSED:
+                events.append(_event("fallback", ended_at, type=words.kind(kind), status=words.status(status)))
+    if trace.message.status.final:
+        events.append(_event("status", ended_at, status=trace.message.status.label))
     return tuple(events)
 
 
@@ -158,4 +158,5 @@ def _context(ids: TraceIds, *, is_remote: bool = False) -> SpanContext:
 
 
 def _nanoseconds(at: float) -> int:
-    return round(at * _NANO)
+    """Unix seconds as a float are good to a quarter of a microsecond."""
+    return round(at * _MICRO) * 1000

@@ -49,9 +49,9 @@ def wished(tracing: Tracing, environ: Mapping[str, str]) -> tuple[Wish | None, l
     exporters = named or frozenset({"otlp"})
     if unknown := sorted(exporters - _EXPORTERS):
         return None, [f"OTEL_TRACES_EXPORTER: {', '.join(unknown)} is not otlp, console or none; no traces are made"]
-    protocol = next((given[name] for name in _PROTOCOLS if name in given), _PROTOCOL)
-    if "otlp" in exporters and protocol != _PROTOCOL:
-        return None, [f"{_PROTOCOLS[1]}: {protocol} is not {_PROTOCOL}; no traces are made"]
+    named_by = next((name for name in _PROTOCOLS if name in given), None)
+    if "otlp" in exporters and named_by is not None and given[named_by] != _PROTOCOL:
+        return None, [f"{named_by}: {given[named_by]} is not {_PROTOCOL}; no traces are made"]
     sampling, problems = _sampling(tracing, given)
     return Wish(exporters, sampling), problems
 

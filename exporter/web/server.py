@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from exporter.web.addresses import Address
 
 _BACKLOG: Final = 4096
-"""Connections that may wait to be accepted, if the system allows: one that does not fit tries again in a second."""
+"""Connections that may wait to be accepted, where the system allows it: one too many tries again after a second."""
 _GRACE_SECONDS: Final = 1.0
 """How long answers under way may still take when the listener closes."""
 

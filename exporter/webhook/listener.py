@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs, web
 
-from exporter.api.errors import RefusedError, errors_as_json
-from exporter.api.receiving import whole_body
+from exporter.api.errors import RefusedError
+from exporter.api.receiving import LINGERING_SECONDS, whole_body
+from exporter.api.routing import add_routes
 from exporter.config.secrets import SecretReader
 from exporter.labels import OTHER
 from exporter.logs import fields
@@ -104,17 +105,19 @@ class Webhooks:
         return [] if self._tokens is None else self._tokens.problems()
 
     def _application(self) -> web.Application:
-        app = web.Application(handler_args={"auto_decompress": False}, middlewares=[errors_as_json])
-        app.router.add_post("/webhook/{account}", self._take)
+        app = web.Application(handler_args={"auto_decompress": False, "lingering_time": LINGERING_SECONDS})
         # SMSBat can only be given a URL.
-        app.router.add_post("/webhook/{account}/{token:.+}", self._take)
+        paths = ("/webhook/{account}", "/webhook/{account}/{token:.+}")
+        add_routes(app, [web.post(path, self._take) for path in paths])
         return app
 
     async def _take(self, request: web.Request) -> web.Response:
         """Take one webhook."""
         receiver = self._when_ready()
         account = request.match_info["account"]
-        if self._tokens is None or not any(self._tokens.fits(account, given) for given in _given(request)):
+        if self._tokens is None:
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "loading", "the exporter is starting; try again")
+        if not any(self._tokens.fits(account, given) for given in _given(request)):
             known = receiver is not None and account in receiver.accounts()
             self._count(receiver, account if known else OTHER, WebhookResult.UNAUTHORIZED)
             text = f"send the account's token as Authorization: Bearer, {_TOKEN_HEADER}, or the end of the path"

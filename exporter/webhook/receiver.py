@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from exporter import catalogue as metrics
 from exporter.claims import claim, noticed
@@ -11,10 +12,13 @@ from exporter.lifecycle import contradicts
 from exporter.message import Anomaly, Status, StatusReport
 from exporter.meters import WebhookResult
 from exporter.records import outcome_of
+from exporter.store import StoreError
 
 if TYPE_CHECKING:
     from exporter.claims import Notice
     from exporter.core import Core
+
+_STORED_WITHIN_SECONDS: Final = 10.0
 
 
 class Receiver:
@@ -31,19 +35,20 @@ class Receiver:
     async def receive(self, account: str, message_id: str, notice: Notice) -> bool:
         """Take one webhook in; returns whether its message is known, once all that it brought is stored.
 
-        Raises StoreError when it cannot be told whether the message is known.
+        Raises StoreError when the store cannot tell whether the message is known, or does not take the webhook.
         """
-        self._tracker.missed.came(account, message_id)
+        if notice.status.final:
+            self._tracker.missed.came(account, message_id)
         slot = self._tracker.in_flight.find(account, message_id)
         if slot is not None and self._tracker.in_flight.columns.has(slot, ENDED):
-            await self._committer.stored()
+            await self._stored()
             slot = None
         result: WebhookResult | None
         if slot is None:
             result = await self._after_the_end(account, message_id, notice)
         else:
             result = self._in_flight(slot, account, notice)
-            await self._committer.stored()
+            await self._stored()
         if result is not None:
             self.meter.count(account, result)
         return result is not WebhookResult.UNKNOWN_MESSAGE
@@ -52,9 +57,6 @@ class Receiver:
         """Return what the webhook comes to; None when the API's answer decides that."""
         tracker, now = self._tracker, self._core.clock.now()
         message = tracker.in_flight.get(slot)
-        if notice.status is Status.UNKNOWN:
-            self._count(account, Anomaly.UNKNOWN_STATUS)
-            return WebhookResult.UNCHANGED
         if tracker.in_flight.columns.has(slot, CLAIMED):
             return WebhookResult.UNCHANGED
         if not notice.status.final:
@@ -62,7 +64,7 @@ class Receiver:
             if transition.message is message:
                 return WebhookResult.UNCHANGED
             tracker.change(slot, message, transition)
-            return WebhookResult.APPLIED
+            return WebhookResult.UNCHANGED if notice.status is Status.UNKNOWN else WebhookResult.APPLIED
         claimed, anomalies = claim(message, notice, now)
         known = tracker.announced.of(slot)
         if known is not None and known.repeats(claimed):
@@ -79,10 +81,22 @@ class Receiver:
         if row is None:
             return WebhookResult.UNKNOWN_MESSAGE
         outcome = outcome_of(row)
-        if outcome is not None and contradicts(outcome, StatusReport(status=notice.status)):
+        if (
+            outcome is not None
+            and contradicts(outcome, StatusReport(status=notice.status))
+            and self._tracker.announced.is_new(account, message_id, notice.status)
+        ):
             self._count(account, Anomaly.CONFLICTING_FINAL_STATUS)
-            await self._committer.stored()
+            await self._stored()
         return WebhookResult.UNCHANGED
+
+    async def _stored(self) -> None:
+        """Wait for the store, but not for as long as SMSBat would; what was noted stays noted."""
+        try:
+            async with asyncio.timeout(_STORED_WITHIN_SECONDS):
+                await self._committer.stored()
+        except TimeoutError:
+            raise StoreError("the store is slow") from None
 
     def _count(self, account: str, anomaly: Anomaly) -> None:
         self._committer.changes.tally.count(metrics.ANOMALIES, account, anomaly.value)

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import aiohttp
-from aiohttp import web
-from aiohttp.test_utils import BaseTestServer, TestServer
 
 from tests.boards import filled, queries, variables
 from tests.integration.process import spawn
 from tests.integration.test_prometheus import Prometheus, free_port, scraping
+from tests.otlp import Collector, collecting
 
 DEMO: Final = ("-m", "exporter", "demo", "--api.listen-address=127.0.0.1:0", "--webhook.listen-address=127.0.0.1:0")
 RANGE_SECONDS: Final = 300
@@ -87,20 +86,9 @@ async def exemplars(prometheus: Prometheus, question: Question) -> set[str]:
     return {name for row in answer for exemplar in row["exemplars"] for name in exemplar["labels"]}
 
 
-def collector() -> TestServer:
-    """Return what takes traces and forgets them."""
-
-    async def take(_: web.Request) -> web.Response:
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_post("/v1/traces", take)
-    return TestServer(app)
-
-
-def traced(traces: BaseTestServer) -> dict[str, str]:
+def traced(collector: Collector) -> dict[str, str]:
     """Return the environment that has every message traced."""
-    return {"OTEL_EXPORTER_OTLP_ENDPOINT": str(traces.make_url("")), "OTEL_TRACES_SAMPLER": "always_on"}
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_TRACES_SAMPLER": "always_on"}
 
 
 async def values(prometheus: Prometheus, selector: str, label: str | None) -> list[str]:
@@ -113,9 +101,9 @@ async def values(prometheus: Prometheus, selector: str, label: str | None) -> li
 async def test_every_query_of_every_dashboard_finds_numbers_in_the_demo(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     async with (
-        collector() as traces,
+        collecting() as collector,
         aiohttp.ClientSession() as session,
-        spawn(session, tmp_path, *DEMO, f"--web.listen-address={address}", env=traced(traces)) as demo,
+        spawn(session, tmp_path, *DEMO, f"--web.listen-address={address}", env=traced(collector)) as demo,
         scraping(tmp_path, address, "--enable-feature=exemplar-storage") as prometheus,
         asyncio.timeout(PATIENCE_SECONDS),
     ):

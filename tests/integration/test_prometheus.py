@@ -69,7 +69,7 @@ def _series(labels: Mapping[str, str]) -> Series:
 
 @contextlib.asynccontextmanager
 async def scraping(folder: Path, target: str, *more: str) -> AsyncIterator[Prometheus]:
-    """Run a Prometheus that scrapes a target every second while the block lasts, with more flags."""
+    """Run a Prometheus, maybe with more flags, that scrapes a target every second while the block lasts."""
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("prometheus is not installed")
@@ -150,7 +150,7 @@ def add_messages(simulator: Simulator, folder: Path) -> None:
         simulator.add(f"msg-{number}", channel="viber_otp", life=lives[number % len(lives)])
         listed.append(message(f"msg-{number}", "viber_otp", labels={"campaign": f"c{number % 2}"}))
     text = config(
-        [account(simulator.url)],
+        [account(simulator.url, webhook_token="token-of-webhooks")],
         listed,
         polling=[{**EVERY_SECOND, "mature": "2s"}],
         labels={"campaign": {"max_values": 1}},
@@ -238,4 +238,10 @@ async def test_promtool_accepts_the_query_for_a_campaigns_delivery_rate(tmp_path
     rules = {"groups": [{"name": "examples", "rules": [{"record": "campaign:smsbat_delivery:ratio", "expr": query}]}]}
     (tmp_path / "rules.yml").write_text(json.dumps(rules), "utf-8")
     code, said = await promtool(tmp_path, "check", "rules", "rules.yml")
+    assert code == 0, said
+
+
+async def test_promtool_accepts_the_configuration_beside_the_traces(tmp_path: Path) -> None:
+    config_file = ROOT / "docs" / "traces" / "prometheus.yaml"
+    code, said = await promtool(tmp_path, "check", "config", "--lint-fatal", str(config_file))
     assert code == 0, said
