@@ -16,6 +16,8 @@ from grafana.source.tables import Column, rows
 _CHOSEN = 'objective=~"$objective"'
 _PERIOD = "$period"
 _PERIODS = ("1d", "7d", "28d", "30d")
+_USUAL_PERIOD = "7d"
+"""Prometheus keeps 15 days unless told otherwise."""
 _WORST = 10
 _LONG_STEP = "5m"
 """Days are rated anew at each step, and change little from one to the next."""
@@ -45,9 +47,18 @@ def _objective() -> VariableModel:
 
 
 def _period() -> VariableModel:
-    options = [VariableOption(text=it, value=it, selected=it == "28d") for it in _PERIODS]
-    variable = CustomVariable("period").label("Period").description("The time that a budget is for.")
-    return variable.values(",".join(_PERIODS)).options(options).current(VariableOption(text="28d", value="28d")).build()
+    options = [VariableOption(text=it, value=it, selected=it == _USUAL_PERIOD) for it in _PERIODS]
+    variable = (
+        CustomVariable("period")
+        .label("Period")
+        .description("The time that a budget is for; no longer than Prometheus keeps.")
+    )
+    return (
+        variable.values(",".join(_PERIODS))
+        .options(options)
+        .current(VariableOption(text=_USUAL_PERIOD, value=_USUAL_PERIOD))
+        .build()
+    )
 
 
 def _left() -> Panel:

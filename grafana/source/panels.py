@@ -174,7 +174,7 @@ def alerts(says: Says, containing: str) -> model.Panel:
                 "groupBy": [],
                 "groupMode": "default",
                 "maxItems": 20,
-                "sortOrder": 3,  # by time, the newest first
+                "sortOrder": 3,  # by importance
                 "stateFilter": {"error": True, "firing": True, "noData": False, "normal": False, "pending": True},
                 "viewMode": "list",
             }
