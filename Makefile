@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := $(wildcard exporter tests bench prometheus docs/examples)
+CODE := $(wildcard exporter tests bench prometheus docs/examples grafana/source)
 SHELL_SCRIPTS := $(wildcard .ci/run docs/examples/*.sh)
 
-.PHONY: demo test check bench rules lock clean
+.PHONY: demo test check rules dashboards bench lock clean
 
 demo: $(VENV)/.run-ready
 	@$(BIN)/smsbat-exporter demo
@@ -21,12 +21,15 @@ check: $(VENV)/.dev-ready
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/interrogate exporter
+	$(BIN)/interrogate exporter grafana prometheus
 	$(BIN)/python -m prometheus.source --check
 	$(BIN)/codespell
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive exporter
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+
+dashboards: $(VENV)/.dev-ready
+	@$(BIN)/python -m grafana.source
 
 bench: $(VENV)/.dev-ready
 	@$(BIN)/python -m bench
@@ -47,7 +50,7 @@ lock: $(VENV)/.dev-ready
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
-	find exporter tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find exporter tests bench grafana -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # --- the environment ---
 
