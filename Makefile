@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := $(wildcard exporter tests bench)
-SHELL_SCRIPTS := $(wildcard .ci/run)
+CODE := $(wildcard exporter tests bench docs/examples)
+SHELL_SCRIPTS := $(wildcard .ci/run docs/examples/*.sh)
 
 .PHONY: demo test check bench lock clean
 

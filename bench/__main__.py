@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from bench import campaign, idle, ingest, memory, polls, relay, truth, waiters
+from bench import campaign, idle, ingest, memory, polls, relay, traces, truth, waiters
 from bench.table import Row, render
 
 _PARTS: Final[dict[str, tuple[Callable[[], Iterable[Row]], ...]]] = {
@@ -17,6 +17,7 @@ _PARTS: Final[dict[str, tuple[Callable[[], Iterable[Row]], ...]]] = {
     "idle": (idle.rows,),
     "relay": (relay.rows,),
     "ingest": (ingest.batches, ingest.posts),
+    "traces": (traces.rows,),
     "waiters": (waiters.rows,),
 }
 

@@ -84,6 +84,8 @@ class _Api:
         self._desk = desk
         self._clock = clock
         self._random = Random(2)
+        self.credentials = None
+        """It refuses nobody."""
 
     async def get(self, message_id: str, now: float) -> Response:
         """Look at the message in the middle of the call."""

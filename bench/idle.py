@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from bench.serving import free_port, start, wait_until_ready
 from bench.table import Row, Target
 
 _EXAMPLE: Final = Path(__file__).parents[1] / "config.example.yaml"
+_PACKAGE: Final = _EXAMPLE.with_name("exporter")
 _BARE: Final = "import aiohttp, uvloop, msgspec, prometheus_client, yaml; print('ready', flush=True); input()"
 _STARTS: Final = 5
 _IDLE_SECONDS: Final = 20.0
@@ -66,6 +68,8 @@ def _cpu_share(process: subprocess.Popen[str]) -> float:
 
 def rows() -> Iterator[Row]:
     """Measure: several starts of each, one after the other, then one exporter at rest."""
+    # An installed package is compiled; one that is not takes 0.5 MiB and 0.15 s more.
+    compileall.compile_dir(_PACKAGE, quiet=1)
     name = "bare Python with the libraries"
     ours: list[tuple[float, float]] = []
     bare: list[tuple[float, float]] = []

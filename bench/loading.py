@@ -20,6 +20,7 @@ from bench.processes import resident_bytes
 from exporter import view
 from exporter.clock import SystemClock
 from exporter.core import Core
+from exporter.restoring import load
 from exporter.settings import layout
 from exporter.store.sqlite import SqliteStore
 from exporter.store.writer import Writer
@@ -61,7 +62,7 @@ async def _load(path: Path) -> tuple[Core, float, float]:
     writer = Writer(SqliteStore(path))
     core = Core(settings, SystemClock(), writer, Totals(layout(settings), []), Windows(settings.window, []))
     began = time.perf_counter()
-    await core.load()
+    await load(core)
     more = core.placing.step(core.clock.now())
     seconds = time.perf_counter() - began
     while more:

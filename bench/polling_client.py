@@ -26,6 +26,7 @@ from exporter.settings import layout
 from exporter.store.sqlite import SqliteStore
 from exporter.store.writer import Writer
 from exporter.totals import Totals
+from exporter.trace_ids import Sampling
 from exporter.window import Windows
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from exporter.config import Config
 
 _CONCURRENCY: Final = 50
+UNSAMPLED: Final = Sampling(0.0)
 
 
 async def bare(url: str, count: int) -> float:
@@ -51,27 +53,33 @@ async def _ask(session: aiohttp.ClientSession, url: str, numbers: Iterator[int])
             await response.read()
 
 
+def settings_of(url: str, count: int, folder: str) -> Config:
+    """Return the settings of an exporter that may ask about all of them at once."""
+    account = {"base_url": url, "requests_per_second": 1e6, "burst": 1_000_000, "max_concurrency": _CONCURRENCY}
+    return config(account, store={"path": f"{folder}/state.db"}, intake={"max_in_flight": count})
+
+
 async def exporter(url: str, count: int) -> float:
     """Have the exporter poll each message, all due at once, and store what it learns; returns seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        account = {"base_url": url, "requests_per_second": 1e6, "burst": 1_000_000, "max_concurrency": _CONCURRENCY}
-        settings = config(account, store={"path": f"{folder}/state.db"}, intake={"max_in_flight": count})
-        core = _core(settings, Path(folder) / "state.db")
+        settings = settings_of(url, count, folder)
+        core = core_of(settings, Path(folder) / "state.db")
         committing = asyncio.create_task(core.committer.run())
-        await _track(core, count)
-        seconds = await _polled(core, settings, count)
+        await track(core, count)
+        seconds = await polled(core, settings, count)
         core.committer.stop()
         await committing
         await core.writer.close()
         return seconds
 
 
-def _core(settings: Config, path: Path) -> Core:
+def core_of(settings: Config, path: Path) -> Core:
+    """Return a core with a new store."""
     totals, windows = Totals(layout(settings), []), Windows(settings.window, [])
     return Core(settings, SystemClock(), Writer(SqliteStore(path)), totals, windows)
 
 
-async def _track(core: Core, count: int) -> None:
+async def track(core: Core, count: int, sampling: Sampling = UNSAMPLED) -> None:
     """Take in messages that were last answered "processing" long ago."""
     sent_at = core.clock.now() - SENT_BEFORE_SECONDS
     message = Message(
@@ -88,7 +96,9 @@ async def _track(core: Core, count: int) -> None:
         matured=True,
         polls=1,
     )
-    core.tracker.track([msgspec.structs.replace(message, id=message_id(number)) for number in range(count)], 1)
+    messages = [msgspec.structs.replace(message, id=message_id(number)) for number in range(count)]
+    sampled = [msgspec.structs.replace(each, sampled=sampling.takes(each)) for each in messages]
+    core.tracker.track(sampled, 1)
     for slot in core.in_flight.slots():
         core.in_flight.put(slot, message)
         core.in_flight.columns.polled_at[slot] = message.answered_at
@@ -97,7 +107,7 @@ async def _track(core: Core, count: int) -> None:
         pass
 
 
-async def _polled(core: Core, settings: Config, count: int) -> float:
+async def polled(core: Core, settings: Config, count: int) -> float:
     """Poll until every message was asked about and what came of it is stored."""
     crew, meter = Crew(core, lambda _: None), core.desks["main"].meter
     clients = crew.clients(settings)

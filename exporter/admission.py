@@ -17,10 +17,12 @@ from exporter.commit import Committer
 from exporter.labels import LabelRules
 from exporter.message import MESSAGE_ID, Anomaly, Message
 from exporter.store.writer import Writer
+from exporter.trace_ids import Sampling
 from exporter.tracker import Tracker
 
 _SKEW_SECONDS: Final = 5.0
-_FURTHEST_SECONDS: Final = 30 * 86_400.0
+FURTHEST_SECONDS: Final = 30 * 86_400.0
+"""How far from now a send time may be, and how long a ttl."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,8 @@ class Admission:
         """Take those who number, label, track and store."""
         self.accounts: frozenset[str] = frozenset()
         self.max_in_flight = 0
+        self.sampling: Sampling | None = None
+        """Of which messages traces are made; None while none are."""
         self.last_seq = 0
         self._tracker = tracker
         self._rules = rules
@@ -190,7 +194,7 @@ class Admission:
             return "the message id must match [A-Za-z0-9_-][A-Za-z0-9_.:-]{0,127}"
         if offer.account not in self.accounts:
             return "no such account is configured"
-        if offer.ttl is not None and not 0 < offer.ttl <= _FURTHEST_SECONDS:
+        if offer.ttl is not None and not 0 < offer.ttl <= FURTHEST_SECONDS:
             return "ttl must be over 0 and at most 30 days"
         return None
 
@@ -221,12 +225,15 @@ class Admission:
         labels = self._rules.admit(offer.account, channel, offer.labels, now)
         ttl = math.inf if offer.ttl is None else offer.ttl
         # By position, in the order of the fields: a campaign has thousands.
-        return Message(offer.id, offer.account, channel, sent_at, now, labels, ttl, offer.traceparent, offer.listed)
+        message = Message(offer.id, offer.account, channel, sent_at, now, labels, ttl, offer.traceparent, offer.listed)
+        if self.sampling is not None and self.sampling.takes(message):
+            return msgspec.structs.replace(message, sampled=True)
+        return message
 
 
 def _untimely(offer: Offer, now: float) -> str | None:
     """Only a message that is new must be of these days: a listed one stays listed as long as its user likes."""
-    if offer.sent_at is not None and not -_FURTHEST_SECONDS <= offer.sent_at - now <= _FURTHEST_SECONDS:
+    if offer.sent_at is not None and not -FURTHEST_SECONDS <= offer.sent_at - now <= FURTHEST_SECONDS:
         return "the send time must lie within 30 days of now"
     return None
 

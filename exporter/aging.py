@@ -34,10 +34,15 @@ class Aging:
         self._rules = rules
         self._postponed: dict[int, float] = {}
         """When to look again at messages that should be given up, but can still be asked, by slot."""
+        self._held: dict[int, float] = {}
+        """Until when nothing happens to messages whose end is announced, by slot."""
         self._wheel = Wheel(in_flight.columns.wake_at)
 
     def enter(self, slot: int, now: float) -> None:
-        """Begin with a message."""
+        """Begin with a message; one that was begun with already is not counted again."""
+        if self._columns.wake_at[slot]:
+            self.again(slot)
+            return
         self._columns.stage[slot] = 0
         self._grow_older(slot, now)
         self.again(slot)
@@ -51,6 +56,7 @@ class Aging:
         """Stop with a message whose slot is about to be freed."""
         self._columns.wake_at[slot] = 0.0
         self._postponed.pop(slot, None)
+        self._held.pop(slot, None)
         self.count(self._columns.cohort[slot], range(self._columns.stage[slot]), -1)
 
     def tick(self, now: float) -> Iterator[int]:
@@ -69,7 +75,7 @@ class Aging:
         """Have a message wait for its next birthday, which may come sooner than it did."""
         birthday = self._columns.sent_at[slot] + _BIRTHDAYS[self._columns.stage[slot]]
         # Until the last birthday nobody is given up but parked ones: the usual case is worth a short cut.
-        young = birthday < math.inf and self._rules.place(slot) is not None
+        young = birthday < math.inf and slot not in self._held and self._rules.place(slot) is not None
         at = min(self.matures_at(slot) if young else self._next_at(slot), birthday)
         self._columns.wake_at[slot] = at // 1.0 + 1.0
         self._wheel.add(slot)
@@ -78,8 +84,19 @@ class Aging:
         """Do not give a message up before this moment."""
         self._postponed[slot] = until
 
+    def hold(self, slot: int, until: float | None) -> None:
+        """Let nothing happen to a message before this moment, and then yield it; None lets it go on."""
+        if until is None:
+            self._held.pop(slot, None)
+        else:
+            self._held[slot] = until
+        if self._columns.wake_at[slot]:
+            self.again(slot)
+
     def _next_at(self, slot: int) -> float:
         """Return when time alone changes something about a message."""
+        if slot in self._held:
+            return self._held[slot]
         return min(self.matures_at(slot), self.given_up_at(slot))
 
     def matures_at(self, slot: int) -> float:

@@ -224,6 +224,13 @@ RELAY_REQUESTS: Final = _own(
 RELAY_UNTRACKED: Final = _own(
     "relay_untracked_total", Kind.COUNTER, "Messages that SMSBat accepted through the relay and that are not tracked."
 )
+WEBHOOKS: Final = _own("webhooks_total", Kind.COUNTER, "Webhooks, by what they came to.", "account", "result")
+WEBHOOKS_MISSED: Final = _own(
+    "webhooks_missed_total",
+    Kind.COUNTER,
+    "Messages that a poll found final and whose webhook did not come within a minute.",
+    "account",
+)
 LABEL_OVERFLOW: Final = _own(
     "label_overflow_total", Kind.COUNTER, 'Label values of messages that became "other".', "label"
 )
@@ -231,6 +238,7 @@ LABELS_IGNORED: Final = _own("labels_ignored_total", Kind.COUNTER, "Labels of me
 STORE_UP: Final = _own("store_up", Kind.GAUGE, "Whether the last commit succeeded.")
 STORE_COMMIT: Final = _own("store_commit_seconds", Kind.HISTOGRAM, "Duration of commits.")
 STORE_ERRORS: Final = _own("store_errors_total", Kind.COUNTER, "Calls to the store that failed.")
+SPANS: Final = _own("spans_total", Kind.COUNTER, "Spans of traces, by what became of them.", "result")
 RELOAD_OK: Final = _own(
     "config_last_reload_successful", Kind.GAUGE, "Whether the last attempt to read the configuration succeeded."
 )

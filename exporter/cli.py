@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from exporter.config import Config
+    from exporter.serving import Addresses
 
 _COMMANDS: Final = ("serve", "check", "demo", "simulate", "track", "config-schema")
 
@@ -103,7 +104,8 @@ def _add_listener(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--webhook.listen-address",
         dest="webhook_address",
-        help="taken so that unit files can be shared with later versions; this one has no webhook listener",
+        default=":10769",
+        help="address for SMSBat's webhooks, opened when an account has a webhook token (default: %(default)s)",
     )
     _add_log(parser)
 
@@ -167,6 +169,8 @@ def _serve(options: argparse.Namespace) -> int:
     from exporter.config import ConfigError
 
     logs.setup(options.log_level, options.log_format, sys.stderr)
+    # Its extension brings the C++ library along, a megabyte; in Python it costs 0.1 us a request.
+    os.environ.setdefault("FROZENLIST_NO_EXTENSIONS", "1")
     try:
         config = _load(options)
     except ConfigError as error:
@@ -178,19 +182,28 @@ async def _serving(options: argparse.Namespace, config: Config) -> int:
     from exporter.app import App
     from exporter.clock import SystemClock
     from exporter.config import SecretError
-    from exporter.serving import Addresses, serve
+    from exporter.serving import serve
     from exporter.store import StoreError
     from exporter.store.choice import open_store
-    from exporter.web.addresses import AddressError, parse
+    from exporter.web.addresses import AddressError
     from exporter.web.server import ListenError
 
     app = App(config, lambda: _load(options), open_store)
     try:
-        addresses = Addresses(web=parse(options.web_address), api=parse(options.api_address))
-        await serve(app, SystemClock(), addresses, lifecycle_enabled=options.lifecycle)
+        await serve(app, SystemClock(), _addresses(options), lifecycle_enabled=options.lifecycle)
     except (AddressError, ListenError, SecretError, StoreError) as error:
         return _complain(f"smsbat-exporter: {error}")
     return 0
+
+
+def _addresses(options: argparse.Namespace) -> Addresses:
+    """Return where each listener listens; raises AddressError."""
+    from exporter.serving import Addresses
+    from exporter.web.addresses import parse
+
+    return Addresses(
+        web=parse(options.web_address), api=parse(options.api_address), webhook=parse(options.webhook_address)
+    )
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -211,12 +224,15 @@ def _check(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     from exporter import logs
-    from exporter.demo import demo
 
     logs.setup(options.log_level, options.log_format, sys.stderr)
-    return _run(
-        _listening(demo(options.web_address, options.api_address, lifecycle_enabled=options.lifecycle, say=_say))
-    )
+    return _run(_listening(_demo_at(options)))
+
+
+async def _demo_at(options: argparse.Namespace) -> None:
+    from exporter.demo import demo
+
+    await demo(_addresses(options), lifecycle_enabled=options.lifecycle, say=_say)
 
 
 def _simulate(options: argparse.Namespace) -> int:

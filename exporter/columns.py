@@ -22,9 +22,13 @@ ENDED: Final = 4
 """The message ended, or the slot is free."""
 WAITED: Final = 8
 """Somebody waits for the end of the message."""
+CLAIMED: Final = 16
+"""A webhook announced the end of the message, and the API has not said yet."""
 _MORE_SLOTS: Final = 1024
 """How many are added at once: to add one by one takes longer than to fill it."""
-STORED: Final = MATURED | LISTED
+SAMPLED: Final = 32
+"""A trace is made of the message."""
+STORED: Final = MATURED | LISTED | SAMPLED
 """The flags that the store keeps; their numbers never change."""
 
 
@@ -85,7 +89,8 @@ class Columns:
         self.flags[slot] = ENDED
         self.due_at[slot] = FREE
         self.status[slot] = self.seen[slot] = self.failures[slot] = self.stage[slot] = 0
-        self.polls[slot] = self.demand[slot] = 0
+        # Whoever still has the number of its message, as a call under way, finds it gone.
+        self.seq[slot] = self.polls[slot] = self.demand[slot] = 0
         self.in_flight_at[slot] = self.answered_at[slot] = self.other_at[slot] = self.polled_at[slot] = 0.0
         self._free.append(slot)
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from exporter.clock import Clock
 from exporter.meters import StoreMeter
-from exporter.store import Batch, FinishedRow, InFlightRow, PositionRow, ProgressRow, StoreError
+from exporter.store import Batch, FinishedRow, InFlightRow, NoteRow, PositionRow, ProgressRow, StoreError
 from exporter.store.writer import Writer
 from exporter.totals import Key, Tally, Totals
 from exporter.window import Windows
@@ -37,6 +37,8 @@ class Changes:
         self.finished: list[FinishedRow] = []
         self.positions: dict[str, str | None] = {}
         """How far sources of messages have been read, by their keys; None: forgotten."""
+        self.notes: dict[tuple[int, str], str | None] = {}
+        """What is kept of few messages only, by sequence number and kind; None: forgotten."""
         self.then: list[Callable[[], None]] = []
         """What happens once all this is stored."""
 
@@ -130,9 +132,12 @@ class Committer:
             windows=self.windows.rows(slices),
             forget_windows_before=self._outdated(now),
             positions=list(starmap(PositionRow, changes.positions.items())),
+            notes=[NoteRow(seq, kind, body) for (seq, kind), body in changes.notes.items()],
         )
         await self._store(batch)
         self.totals.publish(sums, layout, self._clock.now())
+        if changes.tally.exemplars and layout is self.totals.layout:
+            self.totals.illustrate(changes.tally.exemplars, self._clock.now())
         self.windows.publish(slices)
         for key, by in changes.tally.gauges.items():
             self.gauges[key] = self.gauges.get(key, 0) + by

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from exporter import catalogue as metrics
 from exporter import settings
@@ -17,10 +15,10 @@ from exporter.counting import Counting
 from exporter.desk import Desk
 from exporter.in_flight import Cohorts, InFlight
 from exporter.labels import IDLE_SECONDS, LabelRules
-from exporter.message import Status
-from exporter.meters import RelayMeter
+from exporter.meters import RelayMeter, SpanMeter
 from exporter.plan import Plan, Rules
-from exporter.records import Loading, progress_row
+from exporter.records import progress_row
+from exporter.timekeeper import Timekeeper
 from exporter.totals import Key, Totals
 from exporter.tracker import Tracker
 from exporter.window import Windows
@@ -28,10 +26,7 @@ from exporter.window import Windows
 if TYPE_CHECKING:
     from exporter.clock import Clock
     from exporter.config import Config
-    from exporter.store import Store
     from exporter.store.writer import Writer
-
-_CHUNK: Final = 500
 
 
 class Reloads:
@@ -55,6 +50,7 @@ class Core:
         self.totals = totals
         self.reloads = Reloads(now)
         self.relay = RelayMeter()
+        self.spans = SpanMeter()
         self.revision = os.environ.get("SMSBAT_EXPORTER_REVISION", "unknown")
         self.in_flight = InFlight(Cohorts())
         self.rules = LabelRules(settings.label_limits(config))
@@ -63,6 +59,7 @@ class Core:
         self.committer = Committer(writer, clock, totals, windows, lambda slot: progress_row(columns, slot))
         self.plan = Plan(Rules(self.in_flight, settings.graces(config), self._desks(config, now)), columns)
         self.tracker = Tracker(self.in_flight, self.plan, self.counting, self.committer, clock)
+        self.timekeeper = Timekeeper(self.tracker, clock)
         self.placing = self.tracker.placing
         self.admission = Admission(self.tracker, self.rules, self.committer, writer, clock)
         self.committer.on_health = self._store_changed
@@ -108,6 +105,7 @@ class Core:
         self.admission.max_in_flight = config.intake.max_in_flight
         if config.relay is not None:
             self.relay.expect(each.name for each in config.accounts)
+        self._follow_webhooks(config)
         self._learn_labels(now)
         listed = [self.rules.words.channel(message.channel) for message in config.messages]
         channels = tuple(dict.fromkeys([*settings.named_channels(config), *listed]))
@@ -122,6 +120,11 @@ class Core:
         self.totals.expect(keys, self.committer.changes.tally, now)
         self.committer.soon()
 
+    def _follow_webhooks(self, config: Config) -> None:
+        with_webhooks = frozenset(account.name for account in config.accounts if account.webhook_token is not None)
+        self.tracker.missed.accounts = with_webhooks
+        self.tracker.announced.meter.expect(with_webhooks)
+
     def _learn_labels(self, now: float) -> None:
         """Let the label rules know which sets and currencies the stored totals use; idle sets keep no room."""
         for (metric, labels), at in self.totals.touched_at.items():
@@ -129,38 +132,6 @@ class Core:
                 self.rules.touch(metric.spread_of(labels), at)
             if "currency" in metric.labels:
                 self.rules.currency(labels[-1])
-
-    async def load(self) -> None:
-        """Take back what was in flight when the store was last closed, or the process killed."""
-        now = self.clock.now()
-        await self.writer.call(lambda store: self._take_back(store, now))
-        self.placing.begin()
-
-    def _take_back(self, store: Store, now: float) -> None:
-        """Fill the columns and count, while nobody else uses them."""
-        loading = Loading(self.in_flight, store.count())
-        # A million rows are garbage that counting references frees: looking for cycles among them takes a second.
-        collects = gc.isenabled()
-        gc.disable()
-        try:
-            for rows in store.in_flight(_CHUNK):
-                loading.add(rows)
-            self.in_flight.index()
-        finally:
-            if collects:
-                gc.enable()
-        self.admission.last_seq = store.last_seq()
-        self._count_in_flight(now)
-
-    def _count_in_flight(self, now: float) -> None:
-        columns, gauges, aging = self.in_flight.columns, self.committer.gauges, self.tracker.aging
-        aging.resume(now)
-        alike = Counter(zip(columns.cohort, columns.status, columns.stage, strict=True))
-        for (number, status, stage), count in alike.items():
-            aging.count(number, range(stage), count)
-            cohort = self.in_flight.cohorts[number]
-            key = (metrics.IN_FLIGHT, (cohort.account, cohort.channel, Status(status).label))
-            gauges[key] = gauges.get(key, 0) + count
 
     def follow(self, config: Config) -> None:
         """Follow a new configuration; raises nothing, because whoever loaded it has checked it."""

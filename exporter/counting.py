@@ -22,6 +22,7 @@ from exporter.message import (
 )
 from exporter.objectives import Objectives
 from exporter.totals import Tally
+from exporter.trace_ids import ids_of
 
 WINDOW_MATURED: Final = "matured"
 WINDOW_FALLBACK: Final = "fallback"
@@ -58,8 +59,8 @@ class Counting:
             tally.count(metrics.ACCEPTED, account, channel, *_values(labels, self.rules.names), by=number)
             tally.move(metrics.IN_FLIGHT, account, channel, status.label, by=number)
 
-    def advanced(self, tally: Tally, before: Message, transition: Transition) -> None:
-        """Count what an observation changed."""
+    def advanced(self, tally: Tally, before: Message, transition: Transition, *, traced: bool = False) -> None:
+        """Count what an observation changed; a delivery that is traced is shown beside its bucket."""
         after = transition.message
         account, channel = after.account, after.channel
         for status in transition.seen:
@@ -69,7 +70,7 @@ class Counting:
             tally.count(metrics.ANOMALIES, account, anomaly.value)
         if transition.ending is not None:
             self._move(tally, before, -1)
-            self._ended(tally, before, transition.ending)
+            self._ended(tally, before, transition.ending, traced=traced)
         else:
             if after.status is not before.status:
                 self._move(tally, before, -1)
@@ -98,15 +99,18 @@ class Counting:
     def _histogram_set(self, message: Message) -> tuple[str, ...]:
         return self._set(message) if self._histogram_labels else (message.account, message.channel)
 
-    def _ended(self, tally: Tally, message: Message, ending: Ending) -> None:
+    def _ended(self, tally: Tally, message: Message, ending: Ending, *, traced: bool) -> None:
         outcome = ending.outcome
         labels = self._set(message)
         self.rules.touch(labels, ending.at)
         tally.count(metrics.FINISHED, *labels, outcome.value, ending.fallback.value)
         histogram_set = self._histogram_set(message)
         if outcome is Outcome.DELIVERED:
-            tally.observe(metrics.DELIVERY_TIME, ending.upper_seconds, *histogram_set, ending.fallback.value)
-            tally.observe(metrics.DELIVERY_TIME_LOWER, ending.lower_seconds, *histogram_set, ending.fallback.value)
+            series = (*histogram_set, ending.fallback.value)
+            tally.observe(metrics.DELIVERY_TIME, ending.upper_seconds, *series)
+            if traced:
+                tally.illustrate(metrics.DELIVERY_TIME, ending.upper_seconds, ids_of(message), *series)
+            tally.observe(metrics.DELIVERY_TIME_LOWER, ending.lower_seconds, *series)
             tally.note(WINDOW_DELIVERED, message.account, message.channel)
         elif outcome in _FAILURES:
             tally.observe(metrics.FAILURE_TIME, ending.upper_seconds, *histogram_set)

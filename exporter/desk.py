@@ -8,7 +8,8 @@ import msgspec
 
 from exporter.budget import Budget, Limits
 from exporter.columns import Columns
-from exporter.due import DueQueue, Lane
+from exporter.due import DueQueue
+from exporter.lane import Lane
 from exporter.meters import PollMeter
 from exporter.schedule import Pace
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from exporter.client import NoResponse, Response, retry_after_seconds
-from exporter.columns import ENDED
+from exporter.columns import CLAIMED, ENDED
 from exporter.logs import fields
-from exporter.message import Failure, NotFound, Observation, PollResult, Reading, StatusReport
+from exporter.message import Failure, Message, NotFound, Observation, PollResult, Reading, StatusReport
 from exporter.reading import StatusWords, read
+from exporter.trace_ids import TraceIds, trace_id
+from exporter.traced import PollTrace
 
 if TYPE_CHECKING:
     from exporter.client import Credentials
@@ -41,12 +44,17 @@ class Hearing:
         self._credentials = credentials
         self._tracker = tracker
         self._words = words
+        self._random = random.Random()  # noqa: S311  # nosec B311 - span ids are no secret
 
     def hear(self, call: Call) -> Reading | None:
         """Apply what a call brought and queue its message for its next poll; returns None after a bug of ours."""
         try:
+            message = self._traced(call)
             reading = self._understand(call)
-            self._count(call, self._apply(call, reading), understood=not isinstance(reading, Failure))
+            result = self._apply(call, reading)
+            if message is not None:
+                self._trace(message, call, reading, result)
+            self._count(call, result, understood=not isinstance(reading, Failure))
         except Exception:  # noqa: BLE001 - the one wide except: a bug of ours must cost no message its next poll
             _log.exception("a poll failed in a way that nobody foresaw", extra=fields(account=self._desk.account))
             self._count(call, PollResult.UNREADABLE, understood=False)
@@ -94,6 +102,27 @@ class Hearing:
             return reading.result
         return PollResult.NOT_FOUND if isinstance(reading, NotFound) else PollResult.UNCHANGED
 
+    def _traced(self, call: Call) -> Message | None:
+        """Return the message as it is before the call is applied, if a trace is made of it."""
+        in_flight, slot = self._tracker.in_flight, call.slot
+        if slot is None or in_flight.columns.seq[slot] != call.seq or not self._tracker.traced.samples(slot):
+            return None
+        return in_flight.get(slot)
+
+    def _trace(self, message: Message, call: Call, reading: Reading, result: PollResult) -> None:
+        ids = TraceIds(trace_id(message), f"{self._random.getrandbits(64) or 1:016x}")
+        self._desk.meter.durations.illustrate(call.arrived_at - call.started_at, ids, call.arrived_at)
+        poll = PollTrace(
+            message=message,
+            ids=ids,
+            started_at=call.started_at,
+            arrived_at=call.arrived_at,
+            code=call.response.code if isinstance(call.response, Response) else None,
+            result=result,
+            status=reading.status if isinstance(reading, StatusReport) else None,
+        )
+        self._tracker.traced.polled(poll)
+
     def _count(self, call: Call, result: PollResult, *, understood: bool) -> None:
         """Count a call and queue its message again; the second between two polls counts from the answer."""
         self._desk.meter.count(result, call.started_at, call.arrived_at, understood=understood)
@@ -101,5 +130,7 @@ class Hearing:
         if slot is None or columns.seq[slot] != call.seq or columns.has(slot, ENDED):
             return
         columns.polled_at[slot] = call.arrived_at
-        columns.failures[slot] = 0 if understood else min(columns.failures[slot] + 1, _MOST_FAILURES)
+        # While an announced end is open, an answer that says nothing about it is one more in vain.
+        heard = understood and not columns.flags[slot] & CLAIMED
+        columns.failures[slot] = 0 if heard else min(columns.failures[slot] + 1, _MOST_FAILURES)
         self._tracker.plan.enter(slot, call.arrived_at)

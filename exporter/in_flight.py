@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from exporter.columns import ENDED, FREE, LISTED, MATURED, UNSTORED, Columns
+from exporter.columns import ENDED, FREE, LISTED, MATURED, SAMPLED, UNSTORED, Columns
 from exporter.message import Labels, Message, Status
 
 _STATUSES: Final = tuple(Status)
@@ -95,7 +95,7 @@ class InFlight:
             accepted_at[slot] = message.accepted_at
             ttl[slot] = message.ttl
             due_at[slot] = UNSTORED
-            flags[slot] = LISTED if message.listed else 0
+            flags[slot] = message.listed * LISTED | message.sampled * SAMPLED
             if message.traceparent is not None:
                 self.traceparents[slot] = message.traceparent
             own[message.id] = slot
@@ -130,6 +130,7 @@ class InFlight:
             columns.other_at[slot],
             flags & MATURED != 0,
             columns.polls[slot],
+            flags & SAMPLED != 0,
         )
 
     def put(self, slot: int, message: Message) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from exporter.columns import ENDED
 from exporter.message import Message, Outcome
-from exporter.records import Finished
+from exporter.records import Finished, shown_trace_id
 from exporter.store import FinishedRow, Store
 from exporter.store.sharing import Sharing
 from exporter.store.writer import Writer
@@ -20,7 +20,6 @@ from exporter.tracker import Tracker
 _STORED_WITHIN_SECONDS: Final = 5.0
 _decode: Final = msgspec.json.Decoder(Finished).decode
 
-Number = Annotated[Decimal, msgspec.Meta(extra_json_schema={"type": "number"})]
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
@@ -46,9 +45,9 @@ class Known(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     finished_at: Time | None = None
     polls: int
     parts_count: int | None = None
-    cost: Number | None = None
+    cost: Decimal | None = None
     currency: str | None = None
-    rate: Number | None = None
+    rate: Decimal | None = None
     fallback_used: bool | None = None
     via: str | None = None
     time_to_delivery: Bounds | None = None
@@ -104,7 +103,7 @@ def of_message(message: Message) -> Known:
         sent_at=rfc_3339(message.sent_at),
         accepted_at=rfc_3339(message.accepted_at),
         polls=message.polls,
-        trace_id=message.traceparent.split("-")[1] if message.traceparent else None,
+        trace_id=shown_trace_id(message),
     )
 
 
@@ -130,6 +129,7 @@ def of_finished(row: FinishedRow) -> Known:
         rate=_number(body.rate),
         fallback_used={"used": True, "unused": False, "none": False}.get(body.fallback or ""),
         via=body.via if delivered else None,
+        trace_id=body.trace_id,
         time_to_delivery=Bounds(body.lower_seconds or 0.0, body.upper_seconds or 0.0) if bounds else None,
     )
 

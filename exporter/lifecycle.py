@@ -30,13 +30,14 @@ GIVEN_UP_AFTER_FAILURES: Final = 10
 FRESH_SECONDS: Final = 60.0
 """An answer at least this young tells what a message is at its `mature` age."""
 
-_OUTCOMES: Final = {
+OUTCOMES: Final = {
     Status.DELIVERED: Outcome.DELIVERED,
     Status.UNDELIVERABLE: Outcome.UNDELIVERABLE,
     Status.PERMANENTERROR: Outcome.PERMANENTERROR,
 }
+"""What a final status ends a message with."""
 
-_UNUSED: Final = {"not_used", ""}
+UNUSED: Final = frozenset({"not_used", ""})
 """Of a way whose status is missing nothing says that it was used."""
 
 
@@ -86,7 +87,7 @@ def _answered(message: Message, observed: Observation, report: StatusReport, ter
     )
     seen = () if message.seen & bit else (status,)
     if status.final:
-        ending = _ending(message, observed.arrived_at, _OUTCOMES[status], report)
+        ending = _ending(message, observed.arrived_at, OUTCOMES[status], report)
     elif observed.started_at >= terms.deadline_at:
         ending = _ending(now, observed.arrived_at, Outcome.TIMEOUT, report)
     else:
@@ -144,7 +145,7 @@ def _ending(before: Message, at: float, outcome: Outcome, report: StatusReport |
 
 def contradicts(outcome: Outcome, report: StatusReport) -> bool:
     """Whether an answer that came after the end names another final status than the one that ended the message."""
-    return report.status.final and _OUTCOMES[report.status] is not outcome
+    return report.status.final and OUTCOMES[report.status] is not outcome
 
 
 def fallback(channel: str, report: StatusReport) -> Fallback:
@@ -154,7 +155,7 @@ def fallback(channel: str, report: StatusReport) -> Fallback:
     others += [status for kind, status in report.channels if kind != first]
     if not others:
         return Fallback.NONE
-    return Fallback.UNUSED if all(status in _UNUSED for status in others) else Fallback.USED
+    return Fallback.UNUSED if all(status in UNUSED for status in others) else Fallback.USED
 
 
 def _first_channel(channel: str, channels: tuple[tuple[str, str], ...]) -> str | None:

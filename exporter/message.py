@@ -110,6 +110,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """When the last answer other than 404 arrived."""
     matured: bool = False
     polls: int = 0
+    sampled: bool = False
+    """A trace is made of it."""
 
 
 class Anomaly(enum.Enum):
@@ -128,6 +130,8 @@ class Anomaly(enum.Enum):
     WRONG_TYPE = "wrong_type"
     OUT_OF_RANGE = "out_of_range"
     TOO_LARGE = "too_large"
+    WEBHOOK_TIME = "webhook_time"
+    """A webhook's time is missing, unreadable, before the send time or after the webhook came."""
 
 
 class Amount(msgspec.Struct, frozen=True, gc=False):

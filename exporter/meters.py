@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import enum
+import threading
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from itertools import product
 from typing import Final
 
+from exporter.exemplars import Exemplar, Exemplars
 from exporter.message import PollResult
 from exporter.totals import Histogram
+from exporter.trace_ids import TraceIds
 
 POLL_EDGES: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LAG_EDGES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -18,18 +23,23 @@ COMMIT_EDGES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 class Meter:
     """A histogram that is cheap to add to."""
 
-    __slots__ = ("_counts", "_edges", "_sum")
+    __slots__ = ("_counts", "_edges", "_sum", "exemplars")
 
     def __init__(self, edges: tuple[float, ...]) -> None:
         """Start with no observation."""
         self._edges = edges
         self._counts = [0] * (len(edges) + 1)
         self._sum = 0.0
+        self.exemplars: Exemplars = {}
 
     def observe(self, value: float) -> None:
         """Add one observation."""
         self._counts[bisect_left(self._edges, value)] += 1
         self._sum += value
+
+    def illustrate(self, value: float, ids: TraceIds, now: float) -> None:
+        """Show the span of an observation beside its bucket."""
+        self.exemplars[bisect_left(self._edges, value)] = Exemplar(ids, value, now)
 
     def read(self) -> Histogram:
         """Return what was observed so far."""
@@ -71,6 +81,21 @@ class StoreMeter:
         """Why the last call failed; None while the store works."""
 
 
+class SpanMeter:
+    """What became of spans."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.results: dict[str, int] = {"exported": 0, "dropped": 0, "failed": 0}
+        """Taken by the collector; never sent, because too many waited; sent, and refused or not answered."""
+        self._lock = threading.Lock()
+
+    def count(self, result: str, by: int = 1) -> None:
+        """Count spans; they are counted in several threads."""
+        with self._lock:
+            self.results[result] += by
+
+
 class RelayMeter:
     """What the relay did."""
 
@@ -90,3 +115,36 @@ class RelayMeter:
         """Count one request that was answered."""
         key = (account, str(code))
         self.requests[key] = self.requests.get(key, 0) + 1
+
+
+class WebhookResult(enum.Enum):
+    """What a webhook came to; the label of `smsbat_exporter_webhooks_total`."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    CONTRADICTED = "contradicted"
+    UNKNOWN_MESSAGE = "unknown_message"
+    UNAUTHORIZED = "unauthorized"
+    REJECTED = "rejected"
+
+
+class WebhookMeter:
+    """What webhooks came to."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.results: Counter[tuple[str, WebhookResult]] = Counter()
+        """By account."""
+        self.missed: Counter[str] = Counter()
+        """Those that did not come, by account."""
+
+    def expect(self, accounts: Iterable[str]) -> None:
+        """Show every result of accounts that have webhooks from the start."""
+        for account in accounts:
+            self.missed.setdefault(account, 0)
+            for result in WebhookResult:
+                self.results.setdefault((account, result), 0)
+
+    def count(self, account: str, result: WebhookResult) -> None:
+        """Count one webhook."""
+        self.results[account, result] += 1

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar as Shown
 
 from exporter.catalogue import METRICS, Kind, Metric
+from exporter.exemplars import Exemplar, Exemplars
 from exporter.totals import Histogram, Key, Value
 
 if TYPE_CHECKING:
@@ -23,25 +26,37 @@ Samples = dict[Metric, dict[tuple[str, ...], float | Histogram]]
 class Snapshot(Collector):
     """Metrics as of one moment; it never changes, so it may be rendered in another thread."""
 
-    def __init__(self, samples: Samples, names: Mapping[Metric, tuple[str, ...]]) -> None:
-        """Take the samples, and the label names of each metric."""
+    def __init__(
+        self,
+        samples: Samples,
+        names: Mapping[Metric, tuple[str, ...]],
+        exemplars: Mapping[Key, Exemplars] = MappingProxyType({}),
+    ) -> None:
+        """Take the samples, the label names of each metric, and the spans beside the buckets of histograms."""
         self._samples = samples
         self._names = names
+        self._exemplars = exemplars
 
     def collect(self) -> Iterator[Family]:
         """Yield every metric of the catalogue, also one without samples."""
         for metric in METRICS:
             if metric in self._names:
-                yield _family(metric, self._names[metric], self._samples.get(metric, {}))
+                samples = self._samples.get(metric, {})
+                if metric.kind is Kind.HISTOGRAM:
+                    yield self._histograms(metric, samples)
+                else:
+                    yield _family(metric, self._names[metric], samples)
+
+    def _histograms(self, metric: Metric, samples: Mapping[tuple[str, ...], float | Histogram]) -> Family:
+        histograms = HistogramMetricFamily(metric.name, metric.help, labels=self._names[metric])
+        for values, histogram in sorted(samples.items()):
+            if isinstance(histogram, Histogram):
+                buckets = _buckets(histogram, self._exemplars.get((metric, values), {}))
+                histograms.add_metric(values, buckets, histogram.sum)
+        return histograms
 
 
 def _family(metric: Metric, names: tuple[str, ...], samples: Mapping[tuple[str, ...], float | Histogram]) -> Family:
-    if metric.kind is Kind.HISTOGRAM:
-        histograms = HistogramMetricFamily(metric.name, metric.help, labels=names)
-        for values, histogram in sorted(samples.items()):
-            if isinstance(histogram, Histogram):
-                histograms.add_metric(values, _buckets(histogram), histogram.sum)
-        return histograms
     family = (CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily)(
         metric.name, metric.help, labels=names
     )
@@ -54,9 +69,20 @@ def _family(metric: Metric, names: tuple[str, ...], samples: Mapping[tuple[str, 
 _INFINITY: Final = "+Inf"
 
 
-def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+def _buckets(histogram: Histogram, exemplars: Exemplars) -> list[tuple[str, float] | tuple[str, float, Shown]]:
     edges = [*map(str, histogram.edges), _INFINITY]
-    return list(zip(edges, accumulate(histogram.counts), strict=True))
+    buckets: list[tuple[str, float] | tuple[str, float, Shown]] = [
+        *zip(edges, accumulate(histogram.counts), strict=True)
+    ]
+    for place, exemplar in exemplars.items():
+        edge, count = buckets[place][:2]
+        buckets[place] = (edge, count, _shown(exemplar))
+    return buckets
+
+
+def _shown(exemplar: Exemplar) -> Shown:
+    labels = {"trace_id": exemplar.ids.trace_id, "span_id": exemplar.ids.span_id}
+    return Shown(labels, exemplar.value, exemplar.at)
 
 
 def stored_samples(values: Iterable[tuple[Key, Value]], held: Mapping[Key, Value]) -> Samples:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from exporter.desk import Desk
     from exporter.labels import Words
     from exporter.store import FinishedRow
+    from exporter.web.status import Door
 
 _LAST: Final = 50
 _READ_SECONDS: Final = 2.0
@@ -35,13 +36,16 @@ _PHONE: Final = re.compile(r"\d(?:[-._:]?\d){6,}")
 _KEPT_DIGITS: Final = 4
 
 
-async def status_page(core: Core | None, problems: Sequence[str], *, is_ready: bool) -> StatusPage:
+async def status_page(
+    core: Core | None, problems: Sequence[str], door: Door | None = None, *, is_ready: bool
+) -> StatusPage:
     """Return the page as of now; while the core is being loaded, what is known without it."""
     return StatusPage(
         version=__version__,
         ready=is_ready,
         problems=tuple(problems),
         tracking=None if core is None else await _tracking(core),
+        door=door,
     )
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from exporter.columns import WAITED, Columns
+from exporter.columns import CLAIMED, Columns
 from exporter.desk import Desk
-from exporter.due import Lane
 from exporter.in_flight import InFlight
+from exporter.lane import Lane
 from exporter.lifecycle import Terms, deadline
-from exporter.schedule import Pace, first_due, gap, next_due, retry_due
+from exporter.schedule import MIN_GAP_SECONDS, Pace, first_due, gap, next_due, retry_due
 
 
 class Graces(msgspec.Struct, frozen=True):
@@ -108,18 +108,20 @@ class Plan:
         columns = self._columns
         sent_at, polled_at = columns.sent_at[slot], columns.polled_at[slot]
         aim, deadline_at = desk.budget.answers.aim_seconds, self.rules.deadline_at(slot)
-        pace = desk.queue.pace(slot, lane)
+        pace = lane.pace_of(slot)
         if columns.failures[slot]:
             due_at = retry_due(polled_at, columns.failures[slot], self._random.random())
-            return due_at if polled_at >= deadline_at else max(min(due_at, deadline_at), polled_at + 1.0)
+            return due_at if polled_at >= deadline_at else max(min(due_at, deadline_at), polled_at + MIN_GAP_SECONDS)
+        if columns.flags[slot] & CLAIMED:
+            return polled_at + MIN_GAP_SECONDS
         if not polled_at:
             return min(first_due(pace, sent_at, aim), deadline_at)
         return next_due(pace, sent_at, polled_at, aim, deadline_at)
 
-    def hurry(self, slot: int, now: float) -> None:
-        """Poll a message more often while somebody waits for its end."""
+    def hurry(self, slot: int, flag: int, now: float) -> None:
+        """Poll a message sooner: somebody waits for its end (WAITED), or a webhook announced it (CLAIMED)."""
         columns, place = self._columns, self.rules.place(slot)
-        columns.mark(slot, WAITED)
+        columns.mark(slot, flag)
         if place is not None and columns.due_at[slot] >= 0.0:
             desk, lane = place
             desk.queue.hurry(slot, lane, max(self._due_at(slot, desk, lane), now), now)

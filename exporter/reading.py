@@ -90,7 +90,7 @@ def read(code: int, body: bytes, message_id: str, words: StatusWords) -> Reading
     wire = _wire(body)
     if isinstance(wire, Anomaly):
         return Failure(PollResult.UNREADABLE, wire, code)
-    if wire.messageId is not None and _id_text(wire.messageId) != message_id:
+    if wire.messageId is not None and id_text(wire.messageId) != message_id:
         return Failure(PollResult.UNREADABLE, Anomaly.ID_MISMATCH, code)
     return _report(wire, words)
 
@@ -119,7 +119,7 @@ def _wire(body: bytes) -> _Wire | Anomaly:
     return wire if _has_numbers_only(wire) else Anomaly.WRONG_TYPE
 
 
-def _id_text(value: str | int) -> str:
+def id_text(value: str | int) -> str:
     """An id may come as a number; one of over 128 digits is nobody's, and Python refuses to spell some of those."""
     return value if isinstance(value, str) else str(value) if abs(value) < 10**128 else ""
 
@@ -142,10 +142,10 @@ def _report(wire: _Wire, words: StatusWords) -> StatusReport:
     return StatusReport(
         status=status,
         parts=parts,
-        cost=_amount(wire.cost, odd),
+        cost=amount(wire.cost, odd),
         fallbacks=_fallbacks(wire.fallbacks, words) if wire.fallbacks else (),
         channels=_channels(wire.extendedStatuses, words) if isinstance(wire.extendedStatuses, dict) else (),
-        rate=_amount(wire.rate, odd),
+        rate=amount(wire.rate, odd),
         rate_amount=_money(wire.rateAmount, wire.rateCurrency, odd),
         bill_amount=_money(wire.billAmount, wire.billCurrency, odd),
         anomalies=tuple(dict.fromkeys(odd)),
@@ -173,8 +173,11 @@ def _parts(value: Decimal | None, odd: list[Anomaly]) -> int | None:
     return int(value)
 
 
-def _amount(value: Decimal | None, odd: list[Anomaly]) -> Decimal | None:
-    """Keep an amount that can be added up exactly; a total never goes down, so a negative one is left out."""
+def amount(value: Decimal | None, odd: list[Anomaly]) -> Decimal | None:
+    """Keep an amount that can be added up exactly; a total never goes down, so a negative one is left out.
+
+    `value` must be finite; what is left out is noted in `odd`.
+    """
     if value is None:
         return None
     if value < 0:
@@ -192,8 +195,8 @@ def _decimals(value: Decimal) -> int:
 
 
 def _money(value: Decimal | None, currency: str | None, odd: list[Anomaly]) -> Amount | None:
-    amount = _amount(value, odd)
-    return None if amount is None else Amount(amount, _currency(currency))
+    exact = amount(value, odd)
+    return None if exact is None else Amount(exact, _currency(currency))
 
 
 def _currency(code: str | None) -> str | None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from exporter.columns import LISTED, MATURED, STORED, Columns
+from exporter.columns import LISTED, MATURED, SAMPLED, STORED, Columns
 from exporter.in_flight import Cohort, Cohorts, InFlight
 from exporter.lifecycle import via
-from exporter.message import Ending, Labels, Message, StatusReport
+from exporter.message import Ending, Labels, Message, Outcome, StatusReport
 from exporter.store import FinishedRow, InFlightRow, ProgressRow
+from exporter.trace_ids import trace_id
 
+ABANDONED: Final = "abandoned"
+"""What stands for the outcome of a message whose tracking was stopped."""
 _AS_STORED: Final = (
     *("seq", "sent_at", "accepted_at", "ttl", "in_flight_at", "answered_at", "other_at"),
     *("flags", "polls", "status", "seen"),
@@ -36,6 +40,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     via: str | None = None
     lower_seconds: float | None = None
     upper_seconds: float | None = None
+    trace_id: str | None = None
 
 
 def labels_text(labels: Labels) -> str:
@@ -67,7 +72,7 @@ def in_flight_row(message: Message, seq: int) -> InFlightRow:
         message.in_flight_at,
         message.answered_at,
         message.other_at,
-        message.matured * MATURED | message.listed * LISTED,
+        message.matured * MATURED | message.listed * LISTED | message.sampled * SAMPLED,
         message.polls,
     )
 
@@ -99,6 +104,7 @@ def finished_row(message: Message, ending: Ending, currency: str | None) -> Fini
         fallback=ending.fallback.value,
         lower_seconds=ending.lower_seconds,
         upper_seconds=ending.upper_seconds,
+        trace_id=shown_trace_id(message),
     )
     return _row(message, ending.at, body if report is None else _with_answer(body, message, report, currency))
 
@@ -114,17 +120,29 @@ def _with_answer(body: Finished, message: Message, report: StatusReport, currenc
     )
 
 
+def outcome_of(row: FinishedRow) -> Outcome | None:
+    """Return how a remembered message ended; None when it was abandoned."""
+    word = msgspec.json.decode(row.body, type=Finished).outcome
+    return None if word == ABANDONED else Outcome(word)
+
+
 def abandoned_row(message: Message, now: float) -> FinishedRow:
     """Return what is remembered of a message that was abandoned."""
     body = Finished(
         channel=message.channel,
-        outcome="abandoned",
+        outcome=ABANDONED,
         sent_at=message.sent_at,
         accepted_at=message.accepted_at,
         polls=message.polls,
         status=message.status.label,
+        trace_id=shown_trace_id(message),
     )
     return _row(message, now, body)
+
+
+def shown_trace_id(message: Message) -> str | None:
+    """Return the trace that tells of a message: ours, or the one that its caller named; None when there is none."""
+    return trace_id(message) if message.sampled or message.traceparent is not None else None
 
 
 def _row(message: Message, at: float, body: Finished) -> FinishedRow:
@@ -139,7 +157,7 @@ class Loading:
         self._columns = in_flight.columns
         self._traceparents = in_flight.traceparents
         self._numbers = _Numbers(in_flight.cohorts)
-        self._next = in_flight.columns.grow(count)
+        self._first = self._next = in_flight.columns.grow(count)
 
     def add(self, rows: list[tuple[object, ...]]) -> None:
         """Take in rows (all of InFlightRow's columns)."""
@@ -152,6 +170,10 @@ class Loading:
             texts = enumerate(column["traceparent"], start=self._next)
             self._traceparents.update((slot, text) for slot, text in texts if text)
         self._next += len(rows)
+
+    def slot(self, seq: int) -> int:
+        """Return the slot of a message that was taken in; rows come in the order of their numbers."""
+        return bisect_left(self._columns.seq, seq, self._first, self._next)
 
 
 class _Numbers(dict[tuple[str, str, str], int]):

@@ -33,6 +33,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
     web: Address
     api: Address
+    webhook: Address
 
 
 async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabled: bool) -> None:
@@ -48,13 +49,13 @@ async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabl
         server = await start_web(app, addresses.web, lifecycle_enabled=lifecycle_enabled)
         listening.push_async_callback(server.close)
         listening.push_async_callback(app.stop)
-        api_server = await app.start_api(addresses.api)
-        listening.push_async_callback(api_server.close)
+        listening.push_async_callback(app.listeners.close)
+        await app.listeners.open(addresses.api, addresses.webhook)
         reloads: set[asyncio.Task[list[str]]] = set()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
-        _log.info("listening", extra=fields(url=server.url, api=api_server.url))
+        _log.info("listening", extra=fields(url=server.url, **app.listeners.urls()))
         await _until(stopping, app.start(clock))
         await _until(stopping, app.failed)
         _log.info("stopping")
@@ -103,5 +104,8 @@ async def start_web(app: App, address: Address, *, lifecycle_enabled: bool) -> S
 async def _status(app: App) -> StatusPage:
     """Return what the status page shows now."""
     from exporter import overview  # noqa: PLC0415 (only visitors need it)
+    from exporter.web.status import Door  # noqa: PLC0415 (likewise)
 
-    return await overview.status_page(app.core, app.problems(), is_ready=app.ready)
+    api = app.listeners.api
+    door = None if api is None else Door(url=api.url, needs_token=api.guard.needs_token)
+    return await overview.status_page(app.core, app.problems(), door, is_ready=app.ready)

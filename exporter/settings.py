@@ -80,12 +80,3 @@ def _pace(config: Config, entry: PollingEntry, channels: frozenset[str] | None, 
         mature=entry.mature,
         edges=tuple(sorted(edge for edge in edges if edge < entry.timeout)),
     )
-
-
-def without_effect(config: Config) -> list[str]:
-    """Name the settings given for features that this version does not have."""
-    given = {
-        "tracing.enabled": config.tracing.enabled,
-        "accounts.webhook_token": any(account.webhook_token is not None for account in config.accounts),
-    }
-    return [name for name, is_given in given.items() if is_given]

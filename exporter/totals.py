@@ -10,7 +10,9 @@ from typing import Final
 import msgspec
 
 from exporter.catalogue import STORED, Kind, Metric
+from exporter.exemplars import Exemplar, Exemplars
 from exporter.store import TotalRow
+from exporter.trace_ids import TraceIds
 
 Key = tuple[Metric, tuple[str, ...]]
 """A metric, and the values of its labels in their order."""
@@ -53,6 +55,8 @@ class Tally:
         self.observations: dict[Key, list[float]] = {}
         self.gauges: dict[Key, int] = {}
         self.windows: dict[tuple[str, tuple[str, ...]], int | Decimal] = {}
+        self.exemplars: list[tuple[Key, float, TraceIds]] = []
+        """Observations, with the spans that explain them."""
 
     def count(self, metric: Metric, *values: str, by: int | Decimal = 1) -> None:
         """Add to a counter."""
@@ -62,6 +66,10 @@ class Tally:
     def observe(self, metric: Metric, seconds: float, *values: str) -> None:
         """Add to a histogram."""
         self.observations.setdefault((metric, values), []).append(seconds)
+
+    def illustrate(self, metric: Metric, seconds: float, ids: TraceIds, *values: str) -> None:
+        """Have an observation's span shown beside its bucket."""
+        self.exemplars.append(((metric, values), seconds, ids))
 
     def move(self, metric: Metric, *values: str, by: int) -> None:
         """Move a gauge of the messages in flight, which is counted anew at each start."""
@@ -75,8 +83,9 @@ class Tally:
 
     def move_keys(self, moved: Callable[[Key], Key]) -> None:
         """Count under other keys; those that become one are added up."""
-        counts, observations = self.counts, self.observations
+        counts, observations, exemplars = self.counts, self.observations, self.exemplars
         self.counts, self.observations = {}, {}
+        self.exemplars = [(moved(key), seconds, ids) for key, seconds, ids in exemplars]
         for key, amount in counts.items():
             self.counts[moved(key)] = _plus(self.counts.get(moved(key), 0), amount)
         for key, seconds in observations.items():
@@ -121,6 +130,7 @@ class Totals:
         self.born_at: dict[Key, float] = {}
         """When a series that the store did not know came up in this process."""
         self.touched_at: dict[Key, float] = {}
+        self.exemplars: dict[Key, Exemplars] = {}
         self._unshown: dict[tuple[str, str], TotalRow] = {}
         self._restarted: set[Key] = set()
         """Histograms that start again at 0, while the store still has them with their old buckets."""
@@ -148,7 +158,7 @@ class Totals:
         rows = [*self._unshown.values(), *_rows_of(self.values, self.layout, self.touched_at, 0.0)]
         pending.move_keys(lambda key: _under(key, self.layout, layout))
         self.layout = layout
-        self.values, self.touched_at, self._unshown = {}, {}, {}
+        self.values, self.touched_at, self._unshown, self.exemplars = {}, {}, {}, {}
         self._take(rows)
         self.born_at = {key: at for key, at in self.born_at.items() if key in self.values}
 
@@ -194,6 +204,12 @@ class Totals:
                 self.born_at[key] = now
             self.touched_at[key] = now
         self.values.update(sums)
+
+    def illustrate(self, exemplars: Iterable[tuple[Key, float, TraceIds]], now: float) -> None:
+        """Show the spans of stored observations, the last one for each bucket."""
+        for key, seconds, ids in exemplars:
+            place = bisect_left(self.layout.edges(key[0]), seconds)
+            self.exemplars.setdefault(key, {})[place] = Exemplar(ids, seconds, now)
 
 
 def _value(metric: Metric, text: str) -> Value:

@@ -8,19 +8,22 @@ from itertools import count
 from typing import Final
 
 from exporter import catalogue as metrics
+from exporter import traced
 from exporter.aging import Aging
+from exporter.announced import Announced
 from exporter.clock import Clock
-from exporter.columns import ENDED, MATURED, UNPLACED, UNSTORED, WAITED
+from exporter.columns import CLAIMED, ENDED, MATURED, UNPLACED, UNSTORED, WAITED
 from exporter.commit import Committer
 from exporter.counting import Counting
 from exporter.desk import Desk
 from exporter.in_flight import InFlight
-from exporter.lifecycle import advance, contradicts, matured_by, maturity, unobserved
+from exporter.lifecycle import advance, contradicts, matured_by
 from exporter.logs import fields
 from exporter.message import (
     Anomaly,
     Ending,
     Failure,
+    Maturity,
     Message,
     NotFound,
     Observation,
@@ -29,13 +32,14 @@ from exporter.message import (
     StatusReport,
     Transition,
 )
+from exporter.missed import Missed
 from exporter.placing import Placing
 from exporter.plan import Plan
 from exporter.records import abandoned_row, finished_row, in_flight_row
+from exporter.traced import Traced
 from exporter.waiting import Key, Waiters
 
 _log: Final = logging.getLogger(__name__)
-_ASKED_WITHIN_SECONDS: Final = 600.0
 
 
 class Tracker:
@@ -47,11 +51,13 @@ class Tracker:
         self.plan = plan
         self.counting = counting
         self.aging = Aging(in_flight, plan.rules)
+        self.announced = Announced(in_flight, committer, self.aging)
+        self.traced = Traced(in_flight, committer)
+        self.missed = Missed(self.announced.meter)
         self.placing = Placing(in_flight.columns, plan, self.aging)
         self.waiters = Waiters(self._hurry, self._unhurry)
         self._committer = committer
         self._clock = clock
-        self._started_at = clock.now()
         self._ended: dict[int, Outcome] = {}
         """The outcomes of messages that ended and whose end is not stored yet, by sequence number."""
 
@@ -70,8 +76,16 @@ class Tracker:
             return self._too_late(seq, desk.account, observed)
         before = self.in_flight.get(slot)
         transition = advance(before, observed, self.plan.rules.terms(slot, desk))
+        if self.in_flight.columns.has(slot, CLAIMED):
+            transition = self.announced.judge(slot, transition, observed)
+        changed = self.change(slot, before, transition)
+        return _result(observed, changed=changed)
+
+    def change(self, slot: int, before: Message, transition: Transition) -> bool:
+        """Make a transition, whatever brought it about; returns whether the message's status changed, or it ended."""
         self.in_flight.put(slot, transition.message)
-        self.counting.advanced(self._committer.changes.tally, before, transition)
+        self.counting.advanced(self._committer.changes.tally, before, transition, traced=self.traced.samples(slot))
+        self.traced.step(slot, transition.seen, self._clock.now())
         if transition.ending is not None:
             self._end(slot, transition.message, transition.ending)
         else:
@@ -81,7 +95,14 @@ class Tracker:
             self._committer.soon()
         else:
             self._committer.later()
-        return _result(observed, changed=changed)
+        return changed
+
+    def mature(self, slot: int, result: Maturity, now: float) -> None:
+        """Judge a message in flight for the delivery rate."""
+        self.counting.matured(self._committer.changes.tally, self.in_flight.get(slot), result, now)
+        self.in_flight.columns.mark(slot, MATURED)
+        self._committer.changes.progressed[slot] = None
+        self._committer.soon()
 
     def _too_late(self, seq: int, account: str, observed: Observation) -> PollResult:
         """A message that ended while it was being asked about changes no more; a contradiction is counted."""
@@ -102,6 +123,7 @@ class Tracker:
         changes = self._committer.changes
         self.counting.abandoned(changes.tally, message)
         changes.finished.append(abandoned_row(message, self._clock.now()))
+        self.traced.leave(slot, message, None, self._clock.now())
         self._remove(slot)
 
     def _end(self, slot: int, message: Message, ending: Ending) -> None:
@@ -110,11 +132,14 @@ class Tracker:
             self.counting.matured(changes.tally, message, matured_by(ending.outcome), ending.at)
         changes.finished.append(finished_row(message, ending, self.counting.currencies.get(message.account)))
         self._ended[self.in_flight.columns.seq[slot]] = ending.outcome
-        self._remove(slot)
+        self.traced.leave(slot, message, ending, message.sent_at + ending.upper_seconds)
+        announced = self._remove(slot)
+        if not announced and message.status.final:
+            self.missed.expect(message.account, message.id, ending.at)
 
-    def _remove(self, slot: int) -> None:
-        """Let go of a message; its slot stays taken until that is stored."""
-        changes = self._committer.changes
+    def _remove(self, slot: int) -> bool:
+        """Let go of a message, whose slot stays taken until that is stored; returns whether its end was announced."""
+        changes, announced = self._committer.changes, self.announced.leave(slot)
         waits = self.in_flight.columns.due_at[slot] not in {UNSTORED, UNPLACED}
         self.in_flight.end(slot)
         if waits:
@@ -123,12 +148,13 @@ class Tracker:
         changes.removed.append(self.in_flight.columns.seq[slot])
         changes.then.append(lambda: self._free(slot))
         self._committer.soon()
+        return announced
 
     def _free(self, slot: int) -> None:
         outcome = self._ended.pop(self.in_flight.columns.seq[slot], None)
         if _log.isEnabledFor(logging.DEBUG):
-            word = "abandoned" if outcome is None else outcome.value
-            _log.debug("a message ended", extra=fields(id=self.in_flight.columns.ids[slot], outcome=word))
+            word, message = "abandoned" if outcome is None else outcome.value, self.in_flight.get(slot)
+            _log.debug("a message ended", extra=fields(id=message.id, outcome=word, **traced.fields(message)))
         self.aging.leave(slot)
         key = (self.in_flight.cohort(slot).account, self.in_flight.columns.ids[slot])
         self.in_flight.remove(slot)
@@ -150,46 +176,13 @@ class Tracker:
         """Poll a message more often, and say whether it is in flight at all."""
         slot = self.in_flight.find(*key)
         if slot is not None and not self.in_flight.columns.flags[slot] & (ENDED | WAITED):
-            self.plan.hurry(slot, self._clock.now())
+            self.plan.hurry(slot, WAITED, self._clock.now())
         return slot is not None
 
     def _unhurry(self, key: Key) -> None:
         slot = self.in_flight.find(*key)
         if slot is not None:
             self.in_flight.columns.mark(slot, WAITED, on=False)
-
-    def tick(self, now: float) -> None:
-        """Do what time alone does to messages."""
-        for slot in self.aging.tick(now):
-            if self.aging.matures_at(slot) <= now:
-                self._mature(slot, now)
-            if self.aging.given_up_at(slot) <= now:
-                self._give_up(slot, now)
-
-    def _mature(self, slot: int, now: float) -> None:
-        message = self.in_flight.get(slot)
-        self.counting.matured(
-            self._committer.changes.tally, message, maturity(message, now, self.plan.rules.gap_seconds(slot)), now
-        )
-        self.in_flight.columns.mark(slot, MATURED)
-        self._committer.changes.progressed[slot] = None
-        self._committer.soon()
-
-    def _give_up(self, slot: int, now: float) -> None:
-        """End what nobody could be asked about; while the API answers, a message is asked first."""
-        place = self.plan.rules.place(slot)
-        if place is None:
-            self.abandon(slot)
-            return
-        unasked_for = now - max(place[0].meter.last_success_at, self._started_at)
-        if unasked_for < _ASKED_WITHIN_SECONDS:
-            self.aging.postpone(slot, now + _ASKED_WITHIN_SECONDS)
-            return
-        message = self.in_flight.get(slot)
-        ending = unobserved(message, now)
-        transition = Transition(message=message, ending=ending)
-        self.counting.advanced(self._committer.changes.tally, message, transition)
-        self._end(slot, message, ending)
 
 
 def _result(observed: Observation, *, changed: bool) -> PollResult:

@@ -36,14 +36,19 @@ _IN_FLIGHT: Final = tuple(status for status in Status if not status.final)
 def snapshot(core: Core, now: float) -> Snapshot:
     """Return everything that /metrics shows of a core as of now."""
     shown = list(_shown(core, now))
-    samples = stored_samples(shown, _held(core, now))
+    held = _held(core, now)
+    samples = stored_samples(shown, held)
     _add_in_flight(samples, core)
     _add_windows(samples, core.committer.windows.sums(now))
     _add_own(samples, core)
     for desk in core.desks.values():
         _add_desk(samples, desk, now)
     layout = core.totals.layout
-    return Snapshot(samples, {metric: layout.names(metric) for metric in METRICS})
+    exemplars = {key: dict(told) for key, told in core.totals.exemplars.items() if key not in held}
+    exemplars |= {
+        (metrics.POLL_DURATION, (name,)): dict(desk.meter.durations.exemplars) for name, desk in core.desks.items()
+    }
+    return Snapshot(samples, {metric: layout.names(metric) for metric in METRICS}, exemplars)
 
 
 def _shown(core: Core, now: float) -> Iterator[tuple[Key, Value]]:
@@ -112,8 +117,12 @@ def _add_own(samples: Samples, core: Core) -> None:
     samples[metrics.PARKED][()] = float(core.plan.parked)
     samples[metrics.RELAY_REQUESTS].update({key: float(count) for key, count in core.relay.requests.items()})
     samples[metrics.RELAY_UNTRACKED][()] = float(core.relay.untracked)
+    webhooks = core.tracker.announced.meter
+    samples[metrics.WEBHOOKS].update({(name, what.value): float(n) for (name, what), n in webhooks.results.items()})
+    samples[metrics.WEBHOOKS_MISSED].update({(name,): float(count) for name, count in webhooks.missed.items()})
     samples[metrics.LABELS_IGNORED][()] = float(core.rules.ignored)
     samples[metrics.LABEL_OVERFLOW].update({(name,): float(count) for name, count in core.rules.overflowed.items()})
+    samples[metrics.SPANS].update({(result,): float(count) for result, count in core.spans.results.items()})
     samples[metrics.STORE_UP][()] = float(meter.problem is None)
     samples[metrics.STORE_COMMIT][()] = meter.commits.read()
     samples[metrics.STORE_ERRORS][()] = float(meter.errors)

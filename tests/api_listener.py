@@ -31,6 +31,10 @@ class ApiListener:
         """How many of the next calls about messages lose their connection."""
         self.rejecting: dict[str, str] = {}
         """Why a message is rejected, by its id."""
+        self.ending: dict[int, str] = {}
+        """Which message is delivered as soon as the n-th is sent through the relay."""
+        self.sent: list[dict[str, Any]] = []
+        """The messages that were sent through the relay; the n-th has the id `m` and n."""
         self._ends: dict[str, asyncio.Event] = {}
         self._news = asyncio.Condition()
 
@@ -62,6 +66,16 @@ class ApiListener:
         duplicates = len(messages) - len(fresh)
         body = {"accepted": len(fresh) - len(rejected), "duplicates": duplicates, "rejected": rejected}
         return web.json_response(body, status=202)
+
+    async def send(self, request: web.Request) -> web.Response:
+        """Answer as SMSBat does, through the relay."""
+        (message,) = (await request.json())["messages"]
+        self.sent.append(message)
+        message_id = f"m{len(self.sent)}"
+        self.known[message_id] = described(message_id)
+        if len(self.sent) in self.ending:
+            await self.end(self.ending[len(self.sent)])
+        return web.json_response({"messagelistId": 1, "messages": [{"messageId": message_id, "status": "accepted"}]})
 
     async def get(self, request: web.Request) -> web.Response:
         self.requests.append(request)
@@ -112,6 +126,7 @@ async def listening(token: str | None = None) -> AsyncIterator[ApiListener]:
     app = web.Application()
     app.router.add_post("/api/v1/messages", listener.post)
     app.router.add_get("/api/v1/messages/{id}", listener.get)
+    app.router.add_post("/bat/messagelist", listener.send)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

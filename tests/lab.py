@@ -6,19 +6,17 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from exporter import settings, view
+from exporter import view
 from exporter.admission import Admitted, Offer
-from exporter.columns import ENDED
+from exporter.columns import CLAIMED, ENDED
 from exporter.config import Config
 from exporter.core import Core
 from exporter.intake.listed import Listed
 from exporter.message import Failure, Observation, PollResult, Reading, StatusReport
 from exporter.reading import StatusWords, read
+from exporter.restoring import restored
 from exporter.store.memory import MemoryStore
 from exporter.store.sqlite import SqliteStore
-from exporter.store.writer import Writer
-from exporter.totals import Totals
-from exporter.window import Windows
 from tests.virtual_time import HandClock
 from tests.weak_store import WeakStore
 
@@ -70,11 +68,7 @@ class Lab:
         """Start as the exporter does, without listed messages and pollers, maybe before any message has its place."""
         now = config(**self.given)
         self.store = WeakStore(self._memory if self._path is None else SqliteStore(self._path / "state.db"))
-        writer = Writer(self.store)
-        totals = Totals(settings.layout(now), await writer.call(lambda store: list(store.totals())))
-        windows = Windows(now.window, await writer.call(lambda store: list(store.windows())))
-        self.core = Core(now, self.runs_by or self.clock, writer, totals, windows)
-        await self.core.load()
+        self.core = await restored(now, self.runs_by or self.clock, self.store)
         if place:
             self.place()
         self.words = StatusWords(now.status_aliases)
@@ -153,7 +147,7 @@ class Lab:
     def advance(self, seconds: float) -> None:
         """Let time pass, and have happen what it brings."""
         self.clock.at += seconds
-        self.core.tracker.tick(self.clock.at)
+        self.core.timekeeper.tick(self.clock.at)
 
     async def offer(self, *ids: str, source: str = "api", account: str = "main", **fields: Any) -> Admitted:  # noqa: ANN401
         """Offer messages that are alike but for their ids."""
@@ -190,7 +184,8 @@ class Lab:
         columns = core.in_flight.columns
         if not columns.has(slot, ENDED):
             columns.polled_at[slot] = now
-            columns.failures[slot] = 0 if understood else min(255, columns.failures[slot] + 1)
+            heard = understood and not columns.has(slot, CLAIMED)
+            columns.failures[slot] = 0 if heard else min(255, columns.failures[slot] + 1)
             core.plan.enter(slot, now)
 
     def slot(self, message_id: str, account: str = "main") -> int:

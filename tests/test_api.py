@@ -21,11 +21,11 @@ from exporter.config.model import Api
 from exporter.knowledge import Knowledge
 from exporter.web.addresses import parse
 from exporter.web.server import ListenError
-from tests.lab import Lab, account
+from tests.lab import Lab, account, config
 from tests.virtual_time import START, in_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
 JSON = {"Content-Type": "application/json"}
@@ -48,6 +48,10 @@ class Caller:
         ) as answer:
             text = await answer.text()
             return answer.status, json.loads(text) if text else None
+
+    async def headers(self, path: str) -> Mapping[str, str]:
+        async with self._session.get(self.url + path) as answer:
+            return answer.headers
 
     async def post(self, body: object, **headers: str) -> tuple[int, Any]:
         return await self.call("POST", "/api/v1/messages", body, **headers)
@@ -76,7 +80,8 @@ def backend(lab: Lab) -> Backend:
 @asynccontextmanager
 async def calling(path: Path | None = None, api: Api | None = None, **given: Any) -> AsyncIterator[Caller]:  # noqa: ANN401
     async with Lab(path, **given) as lab:
-        server = await start(lambda: backend(lab), api or Api(), parse("127.0.0.1:0"), "1.2.3")
+        now = lab.core.config if api is None else lab.core.config.model_copy(update={"api": api})
+        server = await start(lambda: backend(lab), lambda: now, parse("127.0.0.1:0"))
         async with aiohttp.ClientSession(auto_decompress=False) as session:
             yield Caller(lab, session, server.url)
         await server.close()
@@ -114,6 +119,13 @@ async def test_all_that_a_message_says_is_kept() -> None:
         assert message.labels == (("campaign", "spring"),)
         assert core.in_flight.get(it.lab.slot("m2")).traceparent == parent
         assert (await it.get("/m1"))[1]["traceId"] == parent.split("-")[1]
+
+
+async def test_no_answer_names_a_version_or_lets_its_type_be_guessed() -> None:
+    async with calling() as it:
+        for path in ("/api/v1/messages/m1", "/api/v1/openapi.json", "/nothing"):
+            headers = await it.headers(path)
+            assert (headers["Server"], headers["X-Content-Type-Options"]) == ("smsbat-exporter", "nosniff")
 
 
 async def test_what_smsbat_did_not_accept_is_told_and_counted_and_not_tracked() -> None:
@@ -261,13 +273,27 @@ async def test_a_token_is_asked_for_where_one_is_configured_and_followed_when_it
 @pytest.mark.parametrize("address", ["0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0"])
 async def test_it_does_not_start_where_others_reach_it_without_a_token(address: str) -> None:
     with pytest.raises(ListenError, match=r"--api\.listen-address.*api\.token_file"):
-        await start(lambda: None, Api(), parse(address), "1.2.3")
+        await start(lambda: None, config, parse(address))
 
 
 async def test_while_the_exporter_starts_it_says_so() -> None:
-    server = await start(lambda: None, Api(), parse("127.0.0.1:0"), "1.2.3")
+    server = await start(lambda: None, config, parse("127.0.0.1:0"))
     async with aiohttp.ClientSession() as session, session.get(f"{server.url}/api/v1/messages") as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (503, "loading")
+    await server.close()
+
+
+async def test_its_description_follows_the_configuration() -> None:
+    now = [config()]
+    server = await start(lambda: None, lambda: now[0], parse("127.0.0.1:0"))
+    described = []
+    async with aiohttp.ClientSession() as session:
+        for reloaded in (config(), config(relay={})):
+            now[0] = reloaded
+            async with session.get(f"{server.url}/api/v1/openapi.json") as answer:
+                assert (answer.status, answer.content_type) == (200, "application/json")
+                described.append("/bat/messagelist" in (await answer.json())["paths"])
+    assert described == [False, True]
     await server.close()
 
 
@@ -281,11 +307,14 @@ async def test_a_failing_store_is_a_503_and_nothing_is_taken() -> None:
 @in_virtual_time
 async def test_a_slow_body_is_cut_off() -> None:
     async with calling() as it:
+        began = asyncio.get_running_loop().time()
         host, port = it.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         head = "POST /api/v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         writer.write(f"{head}Content-Length: 100\r\n\r\n[".encode())
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+        assert (await reader.read()).endswith(b"}")
+        assert 10 <= asyncio.get_running_loop().time() - began < 13
         writer.close()
 
 
@@ -412,7 +441,7 @@ async def test_an_id_in_two_accounts_needs_the_account() -> None:
         assert await it.refused("GET", "/m1?account=third") == (404, "account")
 
 
-@pytest.mark.parametrize("path", ["/%2e%2e", "/a%2Fb", "/a%20b", "/" + "x" * 129])
+@pytest.mark.parametrize("path", ["/%2e%2e", "/a%2Fb", "/a%20b", "/" + "x" * 129, "/" + "x" * 10_000])
 async def test_an_id_that_can_be_none_is_refused(path: str) -> None:
     async with calling() as it:
         assert await it.refused("GET", path) == (400, "message_id")

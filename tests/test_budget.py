@@ -47,7 +47,7 @@ def test_the_bucket_never_holds_more_than_the_burst() -> None:
 def test_a_rate_may_be_a_fraction() -> None:
     account = budget(rate=0.2, burst=1)
     call(account, NOW)
-    assert account.ready_at(NOW, spare=False) == pytest.approx(NOW + 5.0)
+    assert account.ready_at(NOW, spare=False) == pytest.approx(NOW + 5.0, abs=0.01)
 
 
 @given(st.floats(0.05, 50.0), st.integers(1, 50), st.floats(1.0, 20.0))
@@ -193,7 +193,7 @@ def test_a_clock_that_is_set_back_neither_stops_nor_fills_the_bucket() -> None:
     account = budget(rate=1.0, burst=2)
     call(account, NOW)
     call(account, NOW)
-    assert account.ready_at(NOW - 3_600.0, spare=False) == pytest.approx(NOW - 3_599.0)
+    assert account.ready_at(NOW - 3_600.0, spare=False) == pytest.approx(NOW - 3_599.0, abs=0.01)
 
 
 def test_the_aim_is_what_nearly_all_answers_take() -> None:

@@ -65,7 +65,12 @@ async def fetched(url: str) -> str:
 
 
 async def test_messages_flow_through_the_demo_and_sigterm_ends_it_cleanly() -> None:
-    async with running("demo", "--web.listen-address=127.0.0.1:0", "--api.listen-address=127.0.0.1:0") as demo:
+    async with running(
+        "demo",
+        "--web.listen-address=127.0.0.1:0",
+        "--api.listen-address=127.0.0.1:0",
+        "--webhook.listen-address=127.0.0.1:0",
+    ) as demo:
         url = (await demo.says(r"metrics +(http://127\.0\.0\.1:\d+)/metrics"))[1]
         line = await demo.says(r"accepted (\d+): (.*); median")
         in_flight, delivered, *others = [int(number) for number in re.findall(r"\d+", line[2])]
@@ -81,10 +86,30 @@ async def test_messages_flow_through_the_demo_and_sigterm_ends_it_cleanly() -> N
         assert await demo.ends() == (0, "")
 
 
+async def test_the_demo_takes_sends_through_its_relay() -> None:
+    async with running("demo", "--web.listen-address=127.0.0.1:0", "--api.listen-address=127.0.0.1:0") as demo:
+        url, key = (await demo.says(r"relay +(\S+) \(send with X-Authorization-Key: (\S+)\)")).groups()
+        message = {"to": "+380000000000", "type": "sms", "text": "Hello"}
+        headers = {"X-Authorization-Key": key}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, json={"messages": [message]}, headers=headers) as answer,
+        ):
+            assert answer.status == 200
+            assert len((await answer.json())["messages"]) == 1
+        demo.process.send_signal(signal.SIGTERM)
+        assert await demo.ends() == (0, "")
+
+
 async def test_the_demo_says_that_its_address_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        async with running("demo", f"--web.listen-address={address}", "--api.listen-address=127.0.0.1:0") as demo:
+        async with running(
+            "demo",
+            f"--web.listen-address={address}",
+            "--api.listen-address=127.0.0.1:0",
+            "--webhook.listen-address=127.0.0.1:0",
+        ) as demo:
             code, complaint = await demo.ends()
     assert code == 1
     assert complaint == f"smsbat-exporter: cannot listen on {address} (--web.listen-address): Address already in use\n"

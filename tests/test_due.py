@@ -7,8 +7,9 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.due import DueQueue, Lane
+from exporter.due import DueQueue
 from exporter.in_flight import Cohorts, InFlight
+from exporter.lane import Lane
 from exporter.message import Message
 from exporter.schedule import Pace
 

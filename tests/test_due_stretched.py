@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from exporter.budget import Budget, Limits
+from exporter.columns import CLAIMED
 from exporter.due import DueQueue
 from exporter.in_flight import Cohorts, InFlight
 from exporter.message import Message
@@ -53,6 +54,12 @@ class Account:
             heapq.heappush(self._arriving, (sent_at, slot))
             slots.append(slot)
         return slots
+
+    def announce(self, slot: int) -> None:
+        """Have a webhook come for a message that waits."""
+        self._due[slot] = self.now
+        self.in_flight.columns.mark(slot, CLAIMED)
+        self.queue.hurry(slot, self.queue.lanes[self.lane_of[slot]], self.now, self.now)
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
@@ -120,6 +127,19 @@ def test_the_whole_budget_is_used_from_the_first_second_of_a_campaign() -> None:
     for second in range(0, 120, 10):
         since = NOW + 2.5 + second
         assert sum(account.polls(slots, since, since + 10.0)) >= 0.95 * 20.0 * 10.0
+
+
+def test_what_a_webhook_announced_is_asked_about_before_all_that_the_lane_is_behind() -> None:
+    account = Account(STEADY, rate=20.0)
+    slots = account.send(1_000, 0)
+    account.run(300.0)
+    announced = max(slots, key=lambda slot: account.polled[slot][-1])
+    account.run(5.0)
+    assert account.now - account.queue.lanes[0].time(account.now) > 30.0
+    account.announce(announced)
+    since = account.now
+    account.run(1.0)
+    assert account.polls([announced], since) == [1]
 
 
 def test_the_budget_is_not_overdrawn() -> None:

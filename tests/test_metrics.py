@@ -10,11 +10,14 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
+from prometheus_client.samples import Exemplar as Shown
 
 from exporter import catalogue as metrics
 from exporter.catalogue import METRICS, STORED, Kind
+from exporter.exemplars import Exemplar
 from exporter.metrics import Samples, Snapshot, stored_samples
 from exporter.totals import Histogram
+from exporter.trace_ids import TraceIds
 
 NAMES = {metric: metric.label_names((), on_histograms=False) for metric in METRICS}
 SMS = ("main", "sms")
@@ -73,3 +76,25 @@ def test_any_label_value_survives_both_formats(text: str, value: float) -> None:
             it for family in parse(render(snapshot).decode()) for it in family.samples if it.name.endswith("_total")
         ]
         assert [(it.labels, it.value) for it in found] == [({"account": "main", "channel": text}, value)]
+
+
+IDS = TraceIds("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+
+
+def test_exemplars_stand_beside_their_buckets_in_openmetrics_only() -> None:
+    key = (metrics.FAILURE_TIME, SMS)
+    histogram = Histogram((1.0, 2.5), (1, 0, 1), 12.5)
+    snapshot = Snapshot(
+        {key[0]: {SMS: histogram}}, NAMES, {key: {0: Exemplar(IDS, 0.5, 1.8e9), 2: Exemplar(IDS, 12, 7)}}
+    )
+    (family,) = [it for it in snapshot.collect() if it.name == metrics.FAILURE_TIME.name]
+    ids = {"trace_id": IDS.trace_id, "span_id": IDS.span_id}
+    shown = {it.labels["le"]: it.exemplar for it in family.samples if "le" in it.labels}
+    assert shown == {"1.0": Shown(ids, 0.5, 1.8e9), "2.5": None, "+Inf": Shown(ids, 12, 7)}
+    assert b"trace_id" not in generate_latest(snapshot)
+    text = openmetrics.generate_latest(snapshot).decode()  # type: ignore[no-untyped-call]  # without types there
+    assert text.count("trace_id") == 2
+    (read,) = [it for it in openmetrics_families(text) if it.name == metrics.FAILURE_TIME.name]  # type: ignore[no-untyped-call]
+    assert [it.exemplar.labels for it in read.samples if it.exemplar] == [ids, ids]
+    # OpenMetrics allows so many characters for the names and values of its labels.
+    assert sum(map(len, [*ids, *ids.values()])) <= 128

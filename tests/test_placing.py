@@ -17,6 +17,7 @@ from exporter.config import Config
 from exporter.core import Core
 from exporter.message import Message, Status
 from exporter.records import in_flight_row
+from exporter.restoring import load
 from exporter.settings import layout
 from exporter.store import Batch, InFlightRow
 from exporter.store.memory import MemoryStore
@@ -80,7 +81,7 @@ def one_by_one(all_: list[Message]) -> Core:
 
 async def taken_back(all_: list[Message]) -> Core:
     together = core([in_flight_row(message, seq) for seq, message in enumerate(all_, start=1)])
-    await together.load()
+    await load(together)
     while together.placing.step(NOW):
         assert len(together.in_flight) == len(all_)
     await together.writer.close()
@@ -131,7 +132,7 @@ def sent(count: int, account: str = "main") -> list[Message]:
 
 async def loaded(all_: list[Message]) -> Core:
     one = core([in_flight_row(message, seq) for seq, message in enumerate(all_, start=1)])
-    await one.load()
+    await load(one)
     return one
 
 
@@ -217,3 +218,19 @@ async def test_one_that_ends_before_it_has_its_place_gets_none() -> None:
         lab.place()
         assert lab.core.in_flight.columns.due_at[last] == FREE
         assert lab.shown("messages_in_flight_older_than", age="5m") == 999
+
+
+@in_virtual_time
+async def test_a_slot_that_is_used_again_before_it_was_placed_counts_once_by_age() -> None:
+    async with Lab() as lab:
+        sent_at = lab.clock.at - 100
+        await lab.offer(*[f"m{number}" for number in range(300)], channel="sms", sent_at=sent_at)
+        slot = lab.slot("m5")
+        lab.core.tracker.abandon(slot)
+        await lab.settle()
+        await lab.offer("new", channel="sms", sent_at=sent_at)
+        assert lab.slot("new") == slot
+        lab.core.placing.step(lab.clock.at)
+        lab.reload()
+        await lab.settle()
+        assert lab.shown("messages_in_flight_older_than", age="1m") == 300

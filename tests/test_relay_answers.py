@@ -155,6 +155,19 @@ async def test_a_message_that_is_just_being_polled_is_not_asked_about_beside_tha
 
 
 @in_virtual_time
+async def test_a_caller_who_waits_for_a_turn_is_told_what_the_poller_hears_meanwhile() -> None:
+    async with simulated(polling=QUICK, not_found_grace="1h") as (it, sim):
+        it.poll()
+        await it.lab.offer("m1", channel="sms")
+        await it.lab.wait(5.2)
+        answer = await it.status("m1")
+        assert (answer.status, answer.headers["Age"]) == (404, "0")
+        await it.lab.wait(0.1)
+        sim.add("m1", life=Life.scripted([(0, "processing")]))
+        assert (await it.status("m1")).status == 200, "what it was told is not kept for others"
+
+
+@in_virtual_time
 async def test_a_poll_waits_for_the_call_of_a_caller() -> None:
     async with simulated(polling=QUICK) as (it, sim):
         sim.faults.set(Fault(kind=FaultKind.SLOW, share=1.0, delay_seconds=3.0))

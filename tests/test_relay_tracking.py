@@ -110,6 +110,13 @@ def test_an_unreadable_answer_is_none(answer: bytes | None) -> None:
     assert sent(b'{"messages": []}', answer, SENDING) is None
 
 
+def test_a_text_that_was_cut_inside_an_emoji_costs_nobody_channel_and_ttl() -> None:
+    request = rb'{"messages": [{"type": "sms", "text": "\ud83d"}, {"type": "rcs", "ttl": 60, "text": "whole"}]}'
+    found = sent(request, json.dumps({"messages": [accepted("m1"), accepted("m2")]}).encode(), SENDING)
+    assert found is not None
+    assert [(offer.channel, offer.ttl) for offer in found.offers] == [("sms", None), ("rcs", 60.0)]
+
+
 def test_the_messages_of_a_request_are_counted() -> None:
     assert count(b'{"messages": [{}, {"to": "+380"}]}') == 2
     assert count(b'{"messages": []}') == 1

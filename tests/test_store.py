@@ -14,6 +14,7 @@ from exporter.store import (
     Batch,
     FinishedRow,
     InFlightRow,
+    NoteRow,
     PositionRow,
     ProgressRow,
     Store,
@@ -179,6 +180,13 @@ def test_positions_are_replaced_by_key_and_forgotten(store: Store) -> None:
     assert store.positions() == {"a": "2"}
 
 
+def test_notes_are_replaced_by_message_and_kind_and_forgotten(store: Store) -> None:
+    store.commit(Batch(notes=[NoteRow(1, "x", "a"), NoteRow(2, "x", "b"), NoteRow(2, "y", "b")]))
+    store.commit(Batch(notes=[NoteRow(1, "x", "c"), NoteRow(2, "x", None), NoteRow(3, "x", None)]))
+    assert store.notes("x") == {1: "c"}
+    assert store.notes("y") == {2: "b"}
+
+
 def test_a_batch_committed_twice_counts_once(store: Store) -> None:
     store.commit(Batch(accepted=[in_flight_row(1), in_flight_row(2, "b")]))
     batch = Batch(
@@ -326,6 +334,7 @@ BATCHES = st.builds(
     windows=st.lists(st.builds(WindowRow, IDS, TEXTS, st.floats(0, 10), TEXTS), max_size=3),
     forget_windows_before=st.floats(0, 10),
     positions=st.lists(st.builds(PositionRow, IDS, st.none() | TEXTS), max_size=3),
+    notes=st.lists(st.builds(NoteRow, st.integers(1, 5), st.sampled_from("xy"), st.none() | TEXTS), max_size=3),
 )
 REOPENED = st.just("reopen")
 RELISTED = st.lists(st.tuples(st.just("main"), IDS), max_size=3)
@@ -361,4 +370,14 @@ def everything(store: Store) -> tuple[object, ...]:
     finished = [store.finished(*key) for key in keys]
     totals, windows = sorted(store.totals()), sorted(store.windows())
     latest = store.latest_finished(5)
-    return in_flight(store, 3), store.last_seq(), totals, windows, store.positions(), finished, latest
+    return (
+        in_flight(store, 3),
+        store.last_seq(),
+        totals,
+        windows,
+        store.positions(),
+        store.notes("x"),
+        store.notes("y"),
+        finished,
+        latest,
+    )

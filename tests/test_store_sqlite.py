@@ -321,6 +321,7 @@ def read_all(path: Path) -> None:
         store.totals()
         store.windows()
         store.positions()
+        store.notes("claim")
         store.last_seq()
         store.remembered([("main", f"0-{n}") for n in range(700)])
         for n in range(700):

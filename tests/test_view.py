@@ -66,15 +66,18 @@ CONTRACT = """
 | `smsbat_exporter_parked_messages` | gauge | |
 | `smsbat_exporter_relay_requests_total` | counter | account, code |
 | `smsbat_exporter_relay_untracked_total` | counter | |
+| `smsbat_exporter_webhooks_total` | counter | account, result |
+| `smsbat_exporter_webhooks_missed_total` | counter | account |
 | `smsbat_exporter_label_overflow_total` | counter | label |
 | `smsbat_exporter_labels_ignored_total` | counter | |
 | `smsbat_exporter_store_up` | gauge | |
 | `smsbat_exporter_store_commit_seconds` | histogram | |
 | `smsbat_exporter_store_errors_total` | counter | |
+| `smsbat_exporter_spans_total` | counter | result |
 | `smsbat_exporter_config_last_reload_successful` | gauge | |
 | `smsbat_exporter_config_last_reload_success_timestamp_seconds` | gauge | |
 """
-"""The contract's tables without the rows of spans and webhooks."""
+"""The contract's tables."""
 SHORT = {"A": ("account", "channel"), "L": ("account", "channel", "campaign")}
 FALLBACKS: dict[str, Any] = {
     "fallbacks": [{"type": "sms", "status": "delivered"}],
@@ -115,6 +118,7 @@ SETTINGS: dict[str, Any] = {
     "labels": {"campaign": {"max_values": 1}},
     "objectives": [{"name": "otp", "within": "10s", "target": 0.95}],
     "relay": {},
+    "accounts": [account(webhook_token="token")],
 }
 
 

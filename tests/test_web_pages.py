@@ -16,6 +16,7 @@ from exporter.web.pages import render
 from exporter.web.status import (
     AccountRow,
     ChannelRow,
+    Door,
     EndedRow,
     InFlightRow,
     Judged,
@@ -232,11 +233,24 @@ def test_while_loading_it_says_so_and_comes_back_soon() -> None:
 
 
 def test_where_nothing_came_yet_it_says_how_to_hand_in_a_message() -> None:
-    text = words(read(replace(PAGE, tracking=NOTHING)).text)
+    door = Door(url="http://127.0.0.1:4711", needs_token=False)
+    text = words(read(replace(PAGE, tracking=NOTHING, door=door)).text)
     assert "Nothing is tracked yet" in text
-    assert "/api/v1/messages" in text
+    assert "curl http://127.0.0.1:4711/api/v1/messages -H 'Content-Type: application/json' -d '{" in text
     assert "messages in the configuration" in text
     assert "Nothing is tracked yet" not in read(PAGE).text
+
+
+def test_where_a_token_is_needed_the_way_to_hand_in_a_message_has_one() -> None:
+    door = Door(url="http://localhost:4711", needs_token=True)
+    text = words(read(replace(PAGE, tracking=NOTHING, door=door)).text)
+    assert 'curl http://localhost:4711/api/v1/messages -H "X-Exporter-Token: $TOKEN" -H' in text
+
+
+def test_before_the_api_listener_listens_the_page_names_no_address_of_it() -> None:
+    text = words(read(replace(PAGE, tracking=NOTHING)).text)
+    assert "List a message that SMSBat accepted under messages in the configuration" in text
+    assert "curl" not in text
 
 
 def test_empty_parts_say_what_would_be_there() -> None:

@@ -21,6 +21,8 @@ class WeakStore:
         """So many commits fail after they have become durable."""
         self.fails_reading = False
         """Looking messages up fails."""
+        self.fails_forgetting = False
+        """Forgetting fails."""
         self.open = threading.Event()
         """Commits wait while it is cleared."""
         self.unreadable = False
@@ -62,6 +64,9 @@ class WeakStore:
     def positions(self) -> dict[str, str]:
         return self._store.positions()
 
+    def notes(self, kind: str) -> dict[int, str]:
+        return self._store.notes(kind)
+
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         if self.fails_reading:
             raise StoreError("the disk is gone")
@@ -79,6 +84,8 @@ class WeakStore:
         self._store.relist(listed)
 
     def forget(self, before: float, limit: int) -> int:
+        if self.fails_forgetting:
+            raise StoreError("the disk is gone")
         return self._store.forget(before, limit)
 
     def close(self) -> None:

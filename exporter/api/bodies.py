@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from exporter.api.errors import RefusedError
-from exporter.intake.bodies import TooLargeError, UnreadableError, plain, received
+from exporter.api.receiving import whole_body
 from exporter.intake.wire import UnusableError, WireMessage, offer
 
 if TYPE_CHECKING:
@@ -66,16 +66,7 @@ async def read(request: web.Request) -> bytes:
     if request.content_type != "application/json":
         text = "send the body as Content-Type: application/json"
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content_type", text)
-    encoding = request.headers.get("Content-Encoding", "")
-    try:
-        return plain(await received(request.content, LONGEST_BODY_BYTES), encoding, LONGEST_BODY_BYTES)
-    except TimeoutError:
-        raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, "slow", "the body took longer than 10 s") from None
-    except TooLargeError:
-        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "the body is over 8 MiB") from None
-    except UnreadableError:
-        text = "the body broke off, or is not what its Content-Encoding says"
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "body", text) from None
+    return await whole_body(request, LONGEST_BODY_BYTES)
 
 
 def batch_in(body: bytes, first_account: str, traceparent: str | None) -> Batch:

@@ -33,6 +33,11 @@ class Guard:
         self._token = token
         self._hosts = frozenset(host.lower() for host in api.allowed_hosts)
 
+    @property
+    def needs_token(self) -> bool:
+        """Whether callers have to send a token."""
+        return self._token is not None
+
     def check(self, request: web.Request) -> None:
         """Let a request pass, or raise RefusedError."""
         if hdrs.ORIGIN in request.headers:

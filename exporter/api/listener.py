@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from exporter.api.errors import answering, refusing
 from exporter.api.guards import Guard, is_loopback
 from exporter.api.messages import Backend, Messages
+from exporter.api.receiving import LINGERING_SECONDS
+from exporter.api.routing import add_routes
 from exporter.web.server import ListenError, Server, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from aiohttp.typedefs import Handler
-
-    from exporter.config import Api
+    from exporter.config import Api, Config, SecretReader
     from exporter.web.addresses import Address
 
 FLAG: Final = "--api.listen-address"
+_LONGEST_LINE_BYTES: Final = 64 * 1024
+"""Of a request's head: what is longer gets aiohttp's own answer, which is no JSON."""
 
 
 class ApiServer:
@@ -33,40 +32,53 @@ class ApiServer:
         self.guard = guard
         self._server = server
 
+    def follow(self, api: Api, token: SecretReader | None) -> None:
+        """Follow a new configuration and its token."""
+        self.guard.follow(api, token)
+
     async def close(self) -> None:
         """Stop listening, let answers under way finish for a moment, close every connection."""
         await self._server.close()
 
 
 async def start(
-    backend: Callable[[], Backend | None], api: Api, address: Address, version: str, more: Iterable[web.RouteDef] = ()
+    backend: Callable[[], Backend | None],
+    config: Callable[[], Config],
+    address: Address,
+    more: Iterable[web.RouteDef] = (),
 ) -> ApiServer:
-    """Start the API listener; `backend` returns None while the exporter starts, `more` are further routes.
+    """Start the API listener; `backend` returns None while the exporter starts, `more` are the relay's routes.
 
     Raises ListenError when the address cannot be had or must not be used, SecretError when the token cannot be read.
     """
+    api = config().api
     if api.token is None and not is_loopback(address.host):
         raise ListenError(
             f"cannot listen on {address} ({FLAG}): anything but loopback needs api.token_file, "
             "which callers send as X-Exporter-Token"
         )
     guard = Guard(api, address.host)
-    return ApiServer(await serve(_application(backend, guard, version, more), address, FLAG), guard)
+    return ApiServer(await serve(_application(backend, guard, config, more), address, FLAG), guard)
 
 
 def _application(
-    backend: Callable[[], Backend | None], guard: Guard, version: str, more: Iterable[web.RouteDef]
+    backend: Callable[[], Backend | None], guard: Guard, config: Callable[[], Config], more: Iterable[web.RouteDef]
 ) -> web.Application:
     # The relay passes bodies on as they came; the others undo the compression themselves.
-    undone = {"auto_decompress": False}
-    app = web.Application(handler_args=undone)
+    given = {
+        "auto_decompress": False,
+        "max_line_size": _LONGEST_LINE_BYTES,
+        "max_field_size": _LONGEST_LINE_BYTES,
+        "lingering_time": LINGERING_SECONDS,
+    }
+    app = web.Application(handler_args=given)
     messages = Messages(backend)
 
     async def openapi(_: web.Request) -> web.Response:
         """Describe the API."""
         from exporter.api.openapi import description  # noqa: PLC0415 (few ask)
 
-        return web.Response(body=description(version), content_type="application/json")
+        return web.Response(body=description(config()), content_type="application/json")
 
     routes = [
         web.post("/api/v1/messages", messages.track),
@@ -76,25 +88,5 @@ def _application(
         web.get("/api/v1/openapi.json", openapi),
         *more,
     ]
-    for route in [*routes, *_refusals(routes)]:
-        handler = answering(cast("Handler", route.handler), guard.check)
-        web.RouteDef(route.method, route.path, handler, route.kwargs).register(app.router)
-    app.on_response_prepare.append(_harden)
+    add_routes(app, routes, guard.check)
     return app
-
-
-def _refusals(routes: Iterable[web.RouteDef]) -> Iterator[web.RouteDef]:
-    """Yield routes for other methods of known paths, and for all other paths."""
-    allowed: defaultdict[str, set[str]] = defaultdict(set)
-    for route in routes:
-        heads = route.method == hdrs.METH_GET and route.kwargs.get("allow_head", True)
-        allowed[route.path] |= {route.method, hdrs.METH_HEAD} if heads else {route.method}
-    for path, methods in allowed.items():
-        yield web.route("*", path, refusing(HTTPStatus.METHOD_NOT_ALLOWED, Allow=",".join(sorted(methods))))
-    yield web.route("*", r"/{path:[\s\S]*}", refusing(HTTPStatus.NOT_FOUND))
-
-
-async def _harden(_: web.Request, response: web.StreamResponse) -> None:
-    """Name no software versions, and let no browser guess another type."""
-    response.headers[hdrs.SERVER] = "smsbat-exporter"
-    response.headers["X-Content-Type-Options"] = "nosniff"

@@ -14,9 +14,8 @@ from exporter.clock import SystemClock
 from exporter.demo import setting, telling
 from exporter.demo.stopping import stop_signal
 from exporter.demo.traffic import Traffic
-from exporter.serving import start_web
+from exporter.serving import Addresses, start_web
 from exporter.store.choice import open_store
-from exporter.web.addresses import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,23 +26,25 @@ _FIRST_LINE_SECONDS: Final = 5.0
 _LINE_SECONDS: Final = 10.0
 
 
-async def demo(web_address: str, api_address: str, *, lifecycle_enabled: bool, say: Callable[[str], None]) -> None:
-    """Run until Ctrl-C or SIGTERM; raises AddressError or ListenError when it cannot start."""
+async def demo(addresses: Addresses, *, lifecycle_enabled: bool, say: Callable[[str], None]) -> None:
+    """Run until Ctrl-C or SIGTERM; raises ListenError when it cannot start."""
     stopping, clock = stop_signal(), SystemClock()
-    address, api_parsed = parse(web_address), parse(api_address)
     async with AsyncExitStack() as opened:
         urls: dict[str, str] = {}
-        for name, simulator in setting.simulators(clock).items():
+        simulators = setting.simulators(clock)
+        for name, simulator in simulators.items():
             opened.push_async_callback(simulator.close)
             urls[name] = await simulator.start()
         app = App(setting.config(urls), lambda: setting.config(urls), open_store)
-        server = await start_web(app, address, lifecycle_enabled=lifecycle_enabled)
+        server = await start_web(app, addresses.web, lifecycle_enabled=lifecycle_enabled)
         opened.push_async_callback(server.close)
         opened.push_async_callback(app.stop)
-        api = await app.start_api(api_parsed)
-        opened.push_async_callback(api.close)
+        opened.push_async_callback(app.listeners.close)
+        await app.listeners.open(addresses.api, addresses.webhook)
+        listening = app.listeners.urls()
+        setting.tell(simulators[setting.SHOP], listening["webhooks"])
         await app.start(clock)
-        say(telling.introduction(server.url, api.url, urls))
+        say(telling.introduction(server.url, listening["api"], urls))
         if app.core is not None:
             await _flow(app, app.core, urls, say, stopping)
         say("Stopping.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from exporter.config import load
-from exporter.simulator import Fault, FaultKind, Latency, Profile, Refusals, SimAccount, Simulator
+from exporter.simulator import Fault, FaultKind, Latency, Profile, Refusals, SimAccount, Simulator, Webhook
 from exporter.simulator import demo as demo_profile
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ CLINIC: Final = "clinic"
 API_KEY: Final = "demo-key"
 USERNAME: Final = "demo"
 _WORD: Final = "demo-word"
+_WEBHOOK_TOKEN: Final = "demo-webhook-token"  # noqa: S105
+_TOLD: Final = 0.7
+"""The share of messages that SMSBat's webhook comes for; the others' webhooks are missed."""
 CREDENTIALS: Final = {"API_KEY": API_KEY, "USERNAME": USERNAME, "PASSWORD": _WORD}
 """Of every simulated account here; there is nothing behind them."""
 
@@ -83,4 +86,12 @@ def _in_euro(profile: Profile) -> Profile:
 
 def config(urls: Mapping[str, str]) -> Config:
     """Read the demo's configuration, for the APIs at these URLs by account."""
-    return load(CONFIG_FILE, {"SHOP_URL": urls[SHOP], "CLINIC_URL": urls[CLINIC], **CREDENTIALS})
+    return load(
+        CONFIG_FILE,
+        {"SHOP_URL": urls[SHOP], "CLINIC_URL": urls[CLINIC], "WEBHOOK_TOKEN": _WEBHOOK_TOKEN, **CREDENTIALS},
+    )
+
+
+def tell(simulator: Simulator, url: str) -> None:
+    """Have the shop's webhooks sent to a listener at this URL."""
+    simulator.webhooks.set(SHOP, Webhook(url=f"{url}/webhook/{SHOP}", token=_WEBHOOK_TOKEN, share=_TOLD))

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from exporter import catalogue as metrics
+from exporter.demo.setting import API_KEY
 from exporter.message import Outcome
 from exporter.totals import Histogram
 
@@ -24,6 +25,7 @@ The exporter, polling a simulated SMSBat API about a steady flow of messages. It
   health       {url}/-/healthy
   status page  {url}/
   API          {api_url}/api/v1/messages
+  relay        {api_url}/bat/messagelist (send with X-Authorization-Key: {API_KEY})
 {apis}
 
 Watch, with curl -s {url}/metrics | grep NAME:
@@ -45,12 +47,13 @@ STILL: Final = (
     ("no API is away for a minute", (metrics.API_UP,)),
     ("no account is removed", (metrics.PARKED,)),
     ("a store in memory does not fail", (metrics.STORE_UP, metrics.STORE_ERRORS)),
+    ("only you send through the relay", (metrics.RELAY_REQUESTS, metrics.RELAY_UNTRACKED)),
     ("nothing is reloaded; kill -HUP does it", (metrics.RELOAD_OK, metrics.RELOAD_AT)),
 )
 """Why, and what does not move while the demo runs; from a comparison of scrapes two minutes apart."""
 _NO_SUCH_ANSWER: Final = (
     *("conflicting_final_status", "negative_cost", "not_an_answer", "out_of_range"),
-    *("status_regression", "too_large", "wrong_type"),
+    *("status_regression", "too_large", "webhook_time", "wrong_type"),
 )
 STILL_VALUES: Final = (
     ("takes a day of silence", metrics.FINISHED, "outcome unobserved"),
@@ -60,6 +63,11 @@ STILL_VALUES: Final = (
     ("every message ends sooner", metrics.OLDER_THAN, "age 5m, 1h, 6h, 1d"),
     ("the simulated API and the store do neither", metrics.PAUSED, "reason forbidden, store"),
     ("no simulated answer is like that", metrics.ANOMALIES, f"kind {', '.join(_NO_SUCH_ANSWER)}"),
+    (
+        "no simulated webhook is like that",
+        metrics.WEBHOOKS,
+        "result contradicted, rejected, unauthorized",
+    ),
     ("the demo hands in as an application does", metrics.INTAKE, "source config, file, relay"),
 )
 """Why, which metric, and the values of its labels under which it does not move."""
@@ -74,6 +82,7 @@ def introduction(url: str, api_url: str, apis: Mapping[str, str]) -> str:
     return _INTRODUCTION.format(
         url=url,
         api_url=api_url,
+        API_KEY=API_KEY,
         apis="\n".join(
             f"  SMSBat API   {api} (simulated, account {name}; /_control/ledger has the truth)"
             for name, api in apis.items()

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from exporter.admission import Offer
+from exporter.admission import FURTHEST_SECONDS, Offer
 from exporter.config.timestamps import parse_timestamp
 from exporter.message import MESSAGE_ID
 
@@ -16,6 +16,7 @@ _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16
 MessageId = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": f"^{MESSAGE_ID.pattern}$"})]
 """Only described here: admission checks it, so that one error stands for every way in."""
 Time = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+Ttl = Annotated[float, msgspec.Meta(extra_json_schema={"exclusiveMinimum": 0, "maximum": FURTHEST_SECONDS})]
 
 
 class UnusableError(ValueError):
@@ -31,7 +32,7 @@ class WireMessage(msgspec.Struct, frozen=True):
     channel: str | None = None
     sentAt: Time | None = None
     """RFC 3339, with its offset; None: now."""
-    ttl: float | None = None
+    ttl: Ttl | None = None
     """Seconds."""
     labels: dict[str, str] | None = None
     traceparent: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,6 +39,8 @@ class Webhook:
     tries: int = 3
     retry_seconds: float = 1.0
     """Between two tries, in real time."""
+    share: float = 1.0
+    """Of the messages that are told about; the same ones with each seed."""
 
 
 class Webhooks:
@@ -58,7 +61,10 @@ class Webhooks:
 
     def watch(self, entry: Entry) -> None:
         """Tell about this message when it ends, if its account has a webhook by now."""
-        if entry.account in self._targets and entry.ended_at is not None:
+        webhook = self._targets.get(entry.account)
+        if webhook is None or entry.ended_at is None:
+            return
+        if random.Random(entry.id).random() < webhook.share:  # noqa: S311  # nosec B311 - the id comes from the seed
             heapq.heappush(self._due, (entry.ended_at, next(self._order), entry))
 
     async def run(self) -> None:

@@ -90,6 +90,17 @@ class PositionRow(NamedTuple):
     """None: forgotten."""
 
 
+class NoteRow(NamedTuple):
+    """What is kept of few messages in flight only."""
+
+    seq: int
+    """The message's."""
+    kind: str
+    """What it is about, which is its owner's business, as the body is."""
+    body: str | None
+    """JSON; None: forgotten."""
+
+
 class Batch(msgspec.Struct, kw_only=True):
     """One transaction: all of it is stored, or nothing."""
 
@@ -106,6 +117,8 @@ class Batch(msgspec.Struct, kw_only=True):
     """Slices older than this are deleted."""
     positions: Sequence[PositionRow] = ()
     """Replacing those of the same key."""
+    notes: Sequence[NoteRow] = ()
+    """Replacing those of the same message and kind."""
 
 
 class Store(Protocol):
@@ -133,6 +146,10 @@ class Store(Protocol):
 
     def positions(self) -> dict[str, str]:
         """Return how far each source of messages has been read, by its key."""
+        ...
+
+    def notes(self, kind: str) -> dict[int, str]:
+        """Return the notes of a kind, by the sequence number of their message."""
         ...
 
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from exporter.store import Batch, FinishedRow, InFlightRow, TotalRow, WindowRow
+
+Key = TypeVar("Key")
 
 
 @dataclass(slots=True)
@@ -23,6 +25,7 @@ class MemoryStore:
     _totals: dict[tuple[str, str], TotalRow] = field(default_factory=dict, init=False)
     _windows: dict[tuple[str, str, float], WindowRow] = field(default_factory=dict, init=False)
     _positions: dict[str, str] = field(default_factory=dict, init=False)
+    _notes: dict[tuple[int, str], str] = field(default_factory=dict, init=False)
 
     def in_flight(self, chunk: int) -> Iterator[list[InFlightRow | tuple[object, ...]]]:
         """Yield every message in flight, by sequence number, in lists of at most `chunk` rows."""
@@ -50,6 +53,10 @@ class MemoryStore:
         """Return how far each source of messages has been read, by its key."""
         return dict(self._positions)
 
+    def notes(self, kind: str) -> dict[int, str]:
+        """Return the notes of a kind, by the sequence number of their message."""
+        return {seq: body for (seq, own), body in self._notes.items() if own == kind}
+
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those (account, id) pairs that ended and are still remembered."""
         return {key for key in keys if key in self._finished}
@@ -72,11 +79,8 @@ class MemoryStore:
         self._windows.update({(row.metric, row.labels, row.slice_at): row for row in batch.windows})
         for key in [key for key in self._windows if key[2] < batch.forget_windows_before]:
             del self._windows[key]
-        for position in batch.positions:
-            if position.text is None:
-                self._positions.pop(position.key, None)
-            else:
-                self._positions[position.key] = position.text
+        _put_each(self._positions, batch.positions)
+        _put_each(self._notes, (((note.seq, note.kind), note.body) for note in batch.notes))
 
     def relist(self, listed: Collection[tuple[str, str]]) -> None:
         """Mark exactly these (account, id) pairs among the finished ones as listed."""
@@ -104,3 +108,11 @@ class MemoryStore:
                 self._in_flight[row.seq] = known._replace(**row._asdict())
         for seq in batch.removed:
             self._in_flight.pop(seq, None)
+
+
+def _put_each(kept: dict[Key, str], rows: Iterable[tuple[Key, str | None]]) -> None:
+    for key, text in rows:
+        if text is None:
+            kept.pop(key, None)
+        else:
+            kept[key] = text

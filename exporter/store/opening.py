@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 APPLICATION_ID: Final = 0x534D5342
 SCHEMA_VERSION: Final = 1
 
-_TABLES: Final = frozenset({"in_flight", "finished", "totals", "windows", "numbering", "positions"})
+_TABLES: Final = frozenset({"in_flight", "finished", "totals", "windows", "numbering", "positions", "notes"})
 _OLDEST_SQLITE: Final = (3, 37, 0)
 """The first with STRICT tables; UPDATE FROM and JSON came earlier."""
 _SMALLEST_PAGE: Final = 512

@@ -20,7 +20,7 @@ CREATE TABLE in_flight (
     in_flight_at REAL NOT NULL,
     answered_at REAL NOT NULL,
     other_at REAL NOT NULL,
-    flags INTEGER NOT NULL, -- 1 matured, 2 listed
+    flags INTEGER NOT NULL, -- 1 matured, 2 listed, 32 sampled
     polls INTEGER NOT NULL
 ) STRICT;
 
@@ -57,6 +57,14 @@ CREATE TABLE windows (
 CREATE TABLE positions (
     key TEXT PRIMARY KEY,
     text TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What is kept of few messages in flight only: ends that webhooks announced, steps of those that are traced.
+CREATE TABLE notes (
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (seq, kind)
 ) STRICT, WITHOUT ROWID;
 
 -- The highest sequence number ever given out; it outlives the rows of in_flight.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-    from exporter.store import Batch, InFlightRow
+    from exporter.store import Batch, InFlightRow, NoteRow, PositionRow
 
 
 class SqliteStore:
@@ -57,6 +57,10 @@ class SqliteStore:
     def positions(self) -> dict[str, str]:
         """Return how far each source of messages has been read, by its key."""
         return dict(self._database.read(sql.POSITIONS))
+
+    def notes(self, kind: str) -> dict[int, str]:
+        """Return the notes of a kind, by the sequence number of their message."""
+        return dict(self._database.read(sql.NOTES, (kind,)))
 
     def remembered(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those (account, id) pairs that ended and are still remembered."""
@@ -118,13 +122,19 @@ def _write(connection: sqlite3.Connection, batch: Batch) -> None:
     sql.PUT_FINISHED.run(connection, batch.finished)
     sql.PUT_TOTALS.run(connection, batch.totals)
     sql.PUT_WINDOWS.run(connection, batch.windows)
-    for key, text in batch.positions:
-        if text is None:
-            connection.execute(sql.FORGET_POSITION, (key,))
-        else:
-            connection.execute(sql.PUT_POSITION, (key, text))
+    _write_each(connection, batch.positions, sql.PUT_POSITION, sql.FORGET_POSITION)
+    _write_each(connection, batch.notes, sql.PUT_NOTE, sql.FORGET_NOTE)
     if batch.forget_windows_before:
         connection.execute(sql.FORGET_WINDOWS, (batch.forget_windows_before,))
+
+
+def _write_each(connection: sqlite3.Connection, rows: Sequence[PositionRow | NoteRow], put: str, forget: str) -> None:
+    """Put few rows, which end with a text, or forget those where there is none."""
+    for row in rows:
+        if row[-1] is None:
+            connection.execute(forget, row[:-1])
+        else:
+            connection.execute(put, row)
 
 
 def _json(value: Sequence[object]) -> str:

@@ -63,10 +63,11 @@ class _Thread:
             work, store, answer = call
             if answer.cancelled():
                 continue
-            result, error = None, None
+            result: object = None
+            error: Exception | None = None
             try:
                 result = work(store)
-            except BaseException as raised:  # noqa: BLE001 (it is the caller's)
+            except Exception as raised:  # noqa: BLE001 (it is the caller's)
                 error = raised
             # In a loop that is closed nobody waits any more.
             with contextlib.suppress(RuntimeError):
@@ -77,7 +78,7 @@ class _Thread:
         self._calls.put(_END)
 
 
-def _tell(answer: asyncio.Future[Any], result: object, error: BaseException | None) -> None:
+def _tell(answer: asyncio.Future[Any], result: object, error: Exception | None) -> None:
     if answer.done():
         return
     if error is not None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from exporter.web.exposition import Exposition, runtime_collectors
 from exporter.web.server import Server, serve
@@ -88,15 +88,7 @@ def _application(front: Front) -> web.Application:
     app.router.add_get("/-/ready", handlers.ready)
     app.router.add_post("/-/reload", handlers.reload)
     app.router.add_put("/-/reload", handlers.reload)
-    app.on_response_prepare.append(_harden)
     return app
-
-
-async def _harden(_: web.Request, response: web.StreamResponse) -> None:
-    """Name no software versions, and let no browser guess another type."""
-    response.headers[hdrs.SERVER] = "smsbat-exporter"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
 
 
 def _text(status: HTTPStatus, *lines: str) -> web.Response:

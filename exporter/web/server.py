@@ -8,7 +8,7 @@ import socket
 from typing import Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from exporter.web.addresses import Address
 
@@ -35,11 +35,12 @@ class Server(msgspec.Struct, frozen=True):
 
 
 async def serve(app: web.Application, address: Address, flag: str) -> Server:
-    """Serve `app` on `address`; `flag` is where the user set it, for the ListenError."""
+    """Serve `app` on `address`, hardened; `flag` is where the user set it, for the ListenError."""
     try:
         sock = await asyncio.to_thread(_bound_socket, address)
     except OSError as error:
         raise ListenError(f"cannot listen on {address} ({flag}): {_reason(error)}") from error
+    app.on_response_prepare.append(_harden)
     # No access log: it would put paths and query strings of strangers into the log.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS)
     await runner.setup()
@@ -47,6 +48,13 @@ async def serve(app: web.Application, address: Address, flag: str) -> Server:
     port = sock.getsockname()[1]
     host = "localhost" if address.is_every_interface else address.host
     return Server(f"http://{Address(host, port)}", port, runner)
+
+
+async def _harden(_: web.Request, response: web.StreamResponse) -> None:
+    """Name no software versions, and let no browser guess another type."""
+    response.headers[hdrs.SERVER] = "smsbat-exporter"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
 
 
 def _bound_socket(address: Address) -> socket.socket:

@@ -131,6 +131,14 @@ class Tracking(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """Where messages are handed in."""
+
+    url: str
+    """Of the API listener, without a slash at the end."""
+    needs_token: bool
+
+
 class StatusPage(msgspec.Struct, frozen=True, kw_only=True):
     """The page as a whole."""
 
@@ -140,3 +148,5 @@ class StatusPage(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong now, a line each."""
     tracking: Tracking | None
     """None while the messages in flight are being loaded."""
+    door: Door | None = None
+    """None before the API listener listens."""

@@ -57,7 +57,7 @@ async def main(point: str, last: int) -> None:
 
     app = App(_load(), _load, open_store)
     loopback = Address("127.0.0.1", 0)
-    await serve(app, SystemClock(), Addresses(web=loopback, api=loopback), lifecycle_enabled=False)
+    await serve(app, SystemClock(), Addresses(web=loopback, api=loopback, webhook=loopback), lifecycle_enabled=False)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,11 @@ from tests.integration.scrape import Scrape, text_format
 
 ROOT: Final = Path(__file__).parents[2]
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
-LISTENING: Final = ("--web.listen-address=127.0.0.1:0", "--api.listen-address=127.0.0.1:0")
+LISTENING: Final = (
+    "--web.listen-address=127.0.0.1:0",
+    "--api.listen-address=127.0.0.1:0",
+    "--webhook.listen-address=127.0.0.1:0",
+)
 SERVE: Final = ("-m", "exporter", "--config.file=config.yaml", *LISTENING)
 PATIENCE_SECONDS: Final = 30.0
 """How long anything is waited for before a test fails."""
@@ -79,6 +83,10 @@ class Exporter:
     async def api_url(self) -> str:
         """Return where its API listener is, once it listens."""
         return await self._listening("api")
+
+    async def webhooks_url(self) -> str:
+        """Return where its webhook listener is, once the others listen; "off" when it is not open."""
+        return await self._listening("webhooks")
 
     async def _listening(self, name: str) -> str:
         found = dict(word.partition("=")[::2] for word in (await self.logged("msg=listening")).split())
@@ -162,7 +170,13 @@ async def serving(folder: Path, *flags: str, env: Mapping[str, str] | None = Non
 @contextlib.asynccontextmanager
 async def serving_without_config(folder: Path, env: Mapping[str, str]) -> AsyncIterator[Exporter]:
     """Run the default command without a configuration, on a free port, while the block lasts."""
-    command = ("-m", "exporter", "--web.listen-address=127.0.0.1:0", "--api.listen-address=127.0.0.1:0")
+    command = (
+        "-m",
+        "exporter",
+        "--web.listen-address=127.0.0.1:0",
+        "--api.listen-address=127.0.0.1:0",
+        "--webhook.listen-address=127.0.0.1:0",
+    )
     async with aiohttp.ClientSession() as session, spawn(session, folder, *command, env=env) as exporter:
         yield exporter
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
-from exporter.simulator import Life, SimAccount, Simulator
+from exporter.simulator import Life, Profile, Refusals, SimAccount, Simulator
 from tests.integration.configs import KEY
 
 
 @contextlib.asynccontextmanager
-async def simulated(*accounts: SimAccount) -> AsyncIterator[Simulator]:
+async def simulated(
+    *accounts: SimAccount, profile: Profile | None = None, refusals: Refusals | None = None
+) -> AsyncIterator[Simulator]:
     """Run a simulated API while the block lasts; of one account `main` unless told otherwise."""
-    simulator = Simulator(accounts=accounts or [caller()])
+    simulator = Simulator(accounts=accounts or [caller()], profile=profile, refusals=refusals)
     await simulator.start()
     try:
         yield simulator

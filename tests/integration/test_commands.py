@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
 from typing import Final
 
 import jsonschema
+import pytest
 
 from exporter import __version__
 from exporter.simulator import Fault, FaultKind
 from tests.integration.configs import KEY, account, config
-from tests.integration.process import run, serving_without_config, write_config
+from tests.integration.process import run, serving, serving_without_config, write_config
 from tests.integration.simulated import caller, calls, simulated
 
 BROKEN: Final = """accounts:
@@ -28,6 +30,16 @@ retries: 3
 
 async def test_version_names_the_program_and_its_version(tmp_path: Path) -> None:
     assert await run(tmp_path, "--version") == (0, f"smsbat-exporter {__version__}\n", "")
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs a system that tells what a process has loaded")
+async def test_serve_leaves_out_the_extension_that_needs_a_megabyte(tmp_path: Path) -> None:
+    write_config(tmp_path, config([account("http://127.0.0.1:1")]))
+    async with serving(tmp_path) as exporter:
+        await exporter.ready()
+        loaded = await asyncio.to_thread(Path(f"/proc/{exporter.process.pid}/maps").read_text)
+    assert "_http_parser" in loaded, "other extensions stay"
+    assert "_frozenlist" not in loaded
 
 
 async def test_the_config_schema_is_a_json_schema_that_accepts_a_configuration(tmp_path: Path) -> None:

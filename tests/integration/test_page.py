@@ -176,6 +176,7 @@ async def test_an_exporter_without_messages_says_how_to_hand_one_in(tmp_path: Pa
         text = await text_of(tab)
         assert "Nothing is wrong" in text
         assert "Nothing is tracked yet" in text
+        assert f"curl {await exporter.api_url()}/api/v1/messages -H 'Content-Type" in text
         assert await exporter.stop() == 0
     assert tab.complaints == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import shutil
 import socket
@@ -67,8 +68,8 @@ def _series(labels: Mapping[str, str]) -> Series:
 
 
 @contextlib.asynccontextmanager
-async def scraping(folder: Path, target: str) -> AsyncIterator[Prometheus]:
-    """Run a Prometheus that scrapes a target every second while the block lasts."""
+async def scraping(folder: Path, target: str, *more: str) -> AsyncIterator[Prometheus]:
+    """Run a Prometheus, maybe with more flags, that scrapes a target every second while the block lasts."""
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("prometheus is not installed")
@@ -76,7 +77,7 @@ async def scraping(folder: Path, target: str) -> AsyncIterator[Prometheus]:
     port = free_port()
     flags = ["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", f"--web.listen-address=127.0.0.1:{port}"]
     process = await asyncio.create_subprocess_exec(
-        program, *flags, "--log.level=debug", cwd=folder, stderr=asyncio.subprocess.PIPE
+        program, *flags, *more, "--log.level=debug", cwd=folder, stderr=asyncio.subprocess.PIPE
     )
     assert process.stderr is not None
     log = asyncio.create_task(process.stderr.read())
@@ -149,7 +150,7 @@ def add_messages(simulator: Simulator, folder: Path) -> None:
         simulator.add(f"msg-{number}", channel="viber_otp", life=lives[number % len(lives)])
         listed.append(message(f"msg-{number}", "viber_otp", labels={"campaign": f"c{number % 2}"}))
     text = config(
-        [account(simulator.url)],
+        [account(simulator.url, webhook_token="token-of-webhooks")],
         listed,
         polling=[{**EVERY_SECOND, "mature": "2s"}],
         labels={"campaign": {"max_values": 1}},
@@ -228,4 +229,19 @@ async def test_promtool_accepts_the_readmes_scrape_configuration(tmp_path: Path)
     (example,) = re.findall(r"```yaml\n(scrape_configs:.*?)```", readme, re.DOTALL)
     (tmp_path / "prometheus.yml").write_text(example, "utf-8")
     code, said = await promtool(tmp_path, "check", "config", "--lint-fatal", "prometheus.yml")
+    assert code == 0, said
+
+
+async def test_promtool_accepts_the_query_for_a_campaigns_delivery_rate(tmp_path: Path) -> None:
+    examples = (ROOT / "docs" / "examples.md").read_text("utf-8")
+    (query,) = re.findall(r"```promql\n(.*?)```", examples, re.DOTALL)
+    rules = {"groups": [{"name": "examples", "rules": [{"record": "campaign:smsbat_delivery:ratio", "expr": query}]}]}
+    (tmp_path / "rules.yml").write_text(json.dumps(rules), "utf-8")
+    code, said = await promtool(tmp_path, "check", "rules", "rules.yml")
+    assert code == 0, said
+
+
+async def test_promtool_accepts_the_configuration_beside_the_traces(tmp_path: Path) -> None:
+    config_file = ROOT / "docs" / "traces" / "prometheus.yaml"
+    code, said = await promtool(tmp_path, "check", "config", "--lint-fatal", str(config_file))
     assert code == 0, said

@@ -12,7 +12,12 @@ from tests.integration.configs import account, config, message
 from tests.integration.process import run, serving, write_config
 from tests.integration.simulated import ENDLESS, simulated
 
-FLAGS: Final = ("--config.file=config.yaml", "--web.listen-address=127.0.0.1:0", "--api.listen-address=127.0.0.1:0")
+FLAGS: Final = (
+    "--config.file=config.yaml",
+    "--web.listen-address=127.0.0.1:0",
+    "--api.listen-address=127.0.0.1:0",
+    "--webhook.listen-address=127.0.0.1:0",
+)
 NOWHERE: Final = "http://127.0.0.1:1"
 
 
@@ -69,7 +74,11 @@ async def test_a_port_in_use_is_refused_and_named_with_its_flag(tmp_path: Path) 
     write_config(tmp_path, config([account(NOWHERE)]))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        listening = (f"--web.listen-address={address}", "--api.listen-address=127.0.0.1:0")
+        listening = (
+            f"--web.listen-address={address}",
+            "--api.listen-address=127.0.0.1:0",
+            "--webhook.listen-address=127.0.0.1:0",
+        )
         said = await refusal(tmp_path, "--config.file=config.yaml", *listening)
     assert said == (f"smsbat-exporter: cannot listen on {address} (--web.listen-address): Address already in use")
 

@@ -46,6 +46,8 @@ class Answers:
         self._tracker = tracker
         self._clock = clock
         self._calls: dict[Key, asyncio.Task[Found]] = {}
+        self._meanwhile: dict[Key, Told] = {}
+        """What others' calls brought while a caller waits for a turn; it is as new as an answer to the caller's own."""
 
     def heard(
         self, account: str, message_id: str, response: Response | NoResponse, reading: Reading | None, arrived_at: float
@@ -56,6 +58,8 @@ class Answers:
             self.cache.put(key, _told(response, arrived_at), final=reading.status.final)
         else:
             self.cache.note(key, arrived_at)
+        if key in self._calls and isinstance(response, Response):
+            self._meanwhile[key] = _told(response, arrived_at)
 
     async def find(self, line: Line, message_id: str, words: StatusWords) -> Found:
         """Return an answer that may be told now; concurrent callers share one call."""
@@ -70,9 +74,13 @@ class Answers:
         if call is None:
             hearing = Hearing(desk, line.credentials, self._tracker, words)
             call = self._calls[key] = asyncio.create_task(self._ask(line, message_id, desk, hearing), name="status")
-            call.add_done_callback(lambda _: self._calls.pop(key, None))
+            call.add_done_callback(lambda _: self._forget_call(key))
         await asyncio.wait({call})
         return Later(MIN_GAP_SECONDS) if call.cancelled() else call.result()
+
+    def _forget_call(self, key: Key) -> None:
+        self._calls.pop(key, None)
+        self._meanwhile.pop(key, None)
 
     async def _ask(self, line: Line, message_id: str, desk: Desk, hearing: Hearing) -> Found:
         """Ask once it may be; what the poller brings meanwhile will do."""
@@ -82,7 +90,7 @@ class Answers:
             if now >= until or until < now + wait < math.inf:
                 return Later(min(wait, LONGEST_WAIT_SECONDS) if now >= until else wait)
             await asyncio.sleep(min(wait, _LOOK_AGAIN_SECONDS))
-            if (known := self.cache.get(key, self._clock.now())) is not None:
+            if (known := self.cache.get(key, self._clock.now()) or self._meanwhile.get(key)) is not None:
                 return known
         try:
             call = await self._call(line, message_id, desk, hearing)
@@ -116,14 +124,15 @@ class Answers:
         if slot is not None:
             seq = self._tracker.in_flight.columns.seq[slot]
             self._tracker.plan.leave(slot)
+        response: Response | NoResponse | None = None
         try:
             response = await line.client.get(message_id, started_at)
-        except BaseException:
-            desk.budget.active -= 1
-            if slot is not None and self._slot((line.name, message_id)) == slot:
-                hearing.lose(slot, seq, self._clock.now())
-                self._tracker.plan.enter(slot, self._clock.now())
-            raise
+        finally:
+            if response is None:  # dropped
+                desk.budget.active -= 1
+                if slot is not None and self._slot((line.name, message_id)) == slot:
+                    hearing.lose(slot, seq, self._clock.now())
+                    self._tracker.plan.enter(slot, self._clock.now())
         return Call(slot, seq, message_id, started_at, self._clock.now(), response)
 
     async def hush(self) -> None:

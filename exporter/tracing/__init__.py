@@ -1,0 +1,1 @@
+"""Spans of sampled messages and their polls, for OpenTelemetry (contract section 6)."""
