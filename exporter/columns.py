@@ -89,7 +89,8 @@ class Columns:
         self.flags[slot] = ENDED
         self.due_at[slot] = FREE
         self.status[slot] = self.seen[slot] = self.failures[slot] = self.stage[slot] = 0
-        self.polls[slot] = self.demand[slot] = 0
+        # Whoever still has the number of its message, as a call under way, finds it gone.
+        self.seq[slot] = self.polls[slot] = self.demand[slot] = 0
         self.in_flight_at[slot] = self.answered_at[slot] = self.other_at[slot] = self.polled_at[slot] = 0.0
         self._free.append(slot)
 

@@ -78,6 +78,15 @@ def test_a_new_slot_waits_for_nothing_and_has_no_past() -> None:
     assert (columns.due_at[slot] < 0, columns.polled_at[slot]) == (True, 0.0)
 
 
+def test_the_number_of_a_message_that_went_is_found_nowhere() -> None:
+    in_flight = InFlight(Cohorts())
+    slot = in_flight.add([MESSAGE], 7)[0]
+    in_flight.end(slot)
+    assert in_flight.columns.seq[slot] == 7
+    in_flight.remove(slot)
+    assert 7 not in in_flight.columns.seq
+
+
 def test_maturity_and_the_end_are_remembered() -> None:
     in_flight = InFlight(Cohorts())
     columns, slot = in_flight.columns, in_flight.add([msgspec.structs.replace(MESSAGE, listed=True)], 1)[0]
