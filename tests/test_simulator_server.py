@@ -22,6 +22,7 @@ from exporter.simulator import (
     TotalKey,
     Truth,
     demo,
+    never_ending,
     run,
 )
 
@@ -250,6 +251,13 @@ async def test_run_announces_its_url_and_stops_listening_when_it_is_cancelled(se
         await task
     with pytest.raises(aiohttp.ClientConnectionError):
         await session.get(url)
+
+
+def test_messages_that_come_in_later_fare_by_the_profile_that_is_followed(sim: Simulator) -> None:
+    before = sim.add("before")
+    sim.follow(never_ending())
+    after = sim.add("after")
+    assert (before.life.truth, after.life.truth) == (Truth.DELIVERED, Truth.NEVER)
 
 
 def test_secrets_do_not_show_in_a_repr() -> None:
