@@ -141,6 +141,8 @@ class Core:
         self.committer.windows.window_seconds = config.window
         self.counting = self.tracker.counting = self._counting(config)
         self._follow(config, now)
+        # What is not stored yet belongs to sets that the new rules do not know.
+        self.committer.changes.then.append(lambda: self._learn_labels(self.clock.now()))
         self.plan.relay_out(settings.graces(config), self._desks_after(config, now))
         self.placing.begin()
         self._store_changed()

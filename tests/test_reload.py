@@ -61,6 +61,17 @@ async def test_a_message_in_flight_counts_under_the_labels_of_its_end(tmp_path: 
 
 
 @in_virtual_time
+async def test_what_was_not_stored_yet_shows_under_the_new_labels() -> None:
+    async with Lab(labels=CAMPAIGN) as lab:
+        await lab.offer("m1", channel="sms", labels={"campaign": "spring"})
+        await lab.settle()
+        lab.answer("m1", "delivered")
+        lab.reload(labels={**CAMPAIGN, "a_team": {}})
+        await lab.settle()
+        assert lab.shown("messages_finished", campaign="spring", a_team="") == 1
+
+
+@in_virtual_time
 async def test_nothing_is_lost_when_labels_change_while_a_group_is_being_stored(tmp_path: Path) -> None:
     async with Lab(tmp_path, labels=CAMPAIGN) as lab:
         await deliver(lab, "m1", campaign="spring")
