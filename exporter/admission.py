@@ -151,7 +151,8 @@ class Admission:
         self._work = None
 
     async def _admit(self, group: Sequence[_Asked]) -> None:
-        keys = list(dict.fromkeys(key for asked in group for key in asked.fresh.values()))
+        may_know = self._committer.recall.may_know
+        keys = list(dict.fromkeys(key for asked in group for key in asked.fresh.values() if may_know(key)))
         remembered = await self._writer.call(lambda store: store.remembered(keys)) if keys else frozenset[Key]()
         now, new = self._clock.now(), dict[Key, Offer]()
         let_in: list[tuple[_Asked, Admitted]] = []

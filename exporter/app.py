@@ -87,6 +87,7 @@ class App:
             asyncio.create_task(core.committer.run(), name="committer"),
             asyncio.create_task(upkeep.run(core), name="upkeep"),
             asyncio.create_task(core.placing.run(clock), name="placing"),
+            asyncio.create_task(core.committer.recall.run(core.writer), name="recall"),
         ]
         for task in self._tasks:
             task.add_done_callback(self._watch)

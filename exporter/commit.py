@@ -11,6 +11,7 @@ from typing import Final
 
 from exporter.clock import Clock
 from exporter.meters import StoreMeter
+from exporter.recall import Recall
 from exporter.store import Batch, FinishedRow, InFlightRow, NoteRow, PositionRow, ProgressRow, StoreError
 from exporter.store.writer import Writer
 from exporter.totals import Key, Tally, Totals
@@ -56,6 +57,7 @@ class Committer:
         self.gauges: dict[Key, int] = {}
         """The messages in flight by status, as stored."""
         self.meter = StoreMeter()
+        self.recall = Recall()
         self.on_health: Callable[[], None] = lambda: None
         """Told when the store stops working, and when it works again: `meter.problem` says which."""
         self._writer = writer
@@ -156,6 +158,8 @@ class Committer:
         """Store one group, trying until it is stored: nothing later can be shown before it."""
         while True:
             started_at = self._clock.now()
+            # Before each attempt: whoever reads all that is remembered meanwhile sees what this one stores, or is told.
+            self.recall.add((row.account, row.id) for row in batch.finished)
             try:
                 await self._writer.call(lambda store: store.commit(batch))
             except StoreError as error:

@@ -72,6 +72,14 @@ class WeakStore:
             raise StoreError("the disk is gone")
         return self._store.remembered(keys)
 
+    def count_finished(self) -> int:
+        return self._store.count_finished()
+
+    def finished_keys(self, after: int, limit: int) -> tuple[list[tuple[str, str]], int | None]:
+        if self.fails_reading:
+            raise StoreError("the disk is gone")
+        return self._store.finished_keys(after, limit)
+
     def finished(self, account: str, message_id: str) -> FinishedRow | None:
         return self._store.finished(account, message_id)
 

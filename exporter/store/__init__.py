@@ -164,6 +164,17 @@ class Store(Protocol):
         """Return at most `limit` remembered messages, the one that ended last first."""
         ...
 
+    def count_finished(self) -> int:
+        """Return about how many messages are remembered."""
+        ...
+
+    def finished_keys(self, after: int, limit: int) -> tuple[list[tuple[str, str]], int | None]:
+        """Return account and id of at most `limit` remembered messages, and the place to go on after; None at the end.
+
+        Begin after 0. Messages that end meanwhile may be left out.
+        """
+        ...
+
     def commit(self, batch: Batch) -> None:
         """Store the batch durably, or raise StoreError and store none of it; safe to repeat after a failure."""
         ...

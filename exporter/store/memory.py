@@ -69,6 +69,15 @@ class MemoryStore:
         """Return at most `limit` remembered messages, the one that ended last first."""
         return list(islice(reversed(self._finished.values()), limit))
 
+    def count_finished(self) -> int:
+        """Return how many messages are remembered."""
+        return len(self._finished)
+
+    def finished_keys(self, after: int, limit: int) -> tuple[list[tuple[str, str]], int | None]:
+        """Return account and id of every remembered message at once."""
+        del after, limit
+        return list(self._finished), None
+
     def commit(self, batch: Batch) -> None:
         """Take the batch over."""
         self._put_in_flight(batch)

@@ -77,6 +77,15 @@ class SqliteStore:
         """Return at most `limit` remembered messages, the one that ended last first."""
         return list(map(FinishedRow._make, self._database.read(sql.LATEST_FINISHED, (limit,))))
 
+    def count_finished(self) -> int:
+        """Return about how many messages are remembered."""
+        return int(self._database.read(sql.COUNT_FINISHED)[0][0])
+
+    def finished_keys(self, after: int, limit: int) -> tuple[list[tuple[str, str]], int | None]:
+        """Return account and id of at most `limit` remembered messages, and where to go on; None at the end."""
+        rows = self._database.read(sql.FINISHED_KEYS, (after, limit))
+        return [row[:2] for row in rows], rows[-1][2] if len(rows) == limit else None
+
     def commit(self, batch: Batch) -> None:
         """Store the batch durably, or raise StoreError and store none of it.
 

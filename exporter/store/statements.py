@@ -86,6 +86,11 @@ WINDOWS: Final = "SELECT metric, labels, slice_at, value FROM windows"
 FINISHED: Final = "SELECT account, id, finished_at, listed, body FROM finished WHERE account = ? AND id = ?"
 LATEST_FINISHED: Final = "SELECT account, id, finished_at, listed, body FROM finished ORDER BY rowid DESC LIMIT ?"
 
+COUNT_FINISHED: Final = """
+    SELECT coalesce((SELECT max(rowid) FROM finished) - (SELECT min(rowid) FROM finished) + 1, 0)"""
+"""At most so many: rows that are put again leave gaps. Counting them would read them all."""
+FINISHED_KEYS: Final = "SELECT account, id, rowid FROM finished WHERE rowid > ? ORDER BY rowid LIMIT ?"
+
 REMEMBERED: Final = """
     SELECT json_group_array(wanted.key)
     FROM json_each(?) AS wanted CROSS JOIN finished
