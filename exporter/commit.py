@@ -111,12 +111,13 @@ class Committer:
 
         What comes while a group is stored makes the next one, so many who wait share a commit all the same.
         """
-        try:
-            async with asyncio.timeout(_LAZY_SECONDS):
-                await self._urgent.wait()
-        except TimeoutError:
-            return
-        if not self._stopping:
+        if not self._urgent.is_set():
+            try:
+                async with asyncio.timeout(_LAZY_SECONDS):
+                    await self._urgent.wait()
+            except TimeoutError:
+                return
+        if not self._stopping and not self._awaited.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GROUP_SECONDS):
                     await self._awaited.wait()

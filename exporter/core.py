@@ -95,7 +95,7 @@ class Core:
         """Polling waits while nothing can be stored: what it learned could not be shown."""
         for desk in self.desks.values():
             desk.budget.store_failed = self.committer.meter.problem is not None
-            desk.wake()
+            desk.wake(self.clock.now())
 
     def _follow(self, config: Config, now: float) -> None:
         """Take over what the configuration says about labels, limits and series that show from the start."""

@@ -34,8 +34,8 @@ class Desk:
         self.meter = PollMeter()
         self.found_at = 0.0
         """When the account last got a 2xx, 0.0 for never."""
-        self.wake: Callable[[], None] = lambda: None
-        """Tells the account's poller that something may be due sooner than it thought."""
+        self.wake: Callable[[float], None] = lambda _: None
+        """Tells the account's poller when something may be due, sooner than it thought."""
         self._rules = tuple(rules)
 
     def follow(self, other: Desk) -> None:

@@ -93,7 +93,7 @@ class Plan:
         self.enter(slot, now)
         place = self.rules.place(slot)
         if place is not None:
-            place[0].wake()
+            place[0].wake(self._columns.due_at[slot])
 
     def enter(self, slot: int, now: float) -> None:
         """Have a message wait for its next poll."""
@@ -125,7 +125,7 @@ class Plan:
         if place is not None and columns.due_at[slot] >= 0.0:
             desk, lane = place
             desk.queue.hurry(slot, lane, max(self._due_at(slot, desk, lane), now), now)
-            desk.wake()
+            desk.wake(now)
 
     def leave(self, slot: int) -> None:
         """Forget a message that is in flight no more."""

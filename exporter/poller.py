@@ -50,7 +50,7 @@ class Poller:
 
     async def run(self) -> None:
         """Poll until cancelled; calls under way are dropped then, and who had a turn must enter the plan again."""
-        self._desk.wake = lambda: self._ring_at(self._clock.now())
+        self._desk.wake = self._ring_at
         try:
             async with asyncio.TaskGroup() as workers:
                 while True:
@@ -59,7 +59,7 @@ class Poller:
                     await self._bell.wait()
                     self._bell.clear()
         finally:
-            self._desk.wake = lambda: None
+            self._desk.wake = lambda _: None
             self._digest()
             self._desk.budget.active -= self._under_way
             self._under_way = 0

@@ -109,7 +109,7 @@ async def test_polling_pauses_while_the_store_does_not_work_and_goes_on_by_itsel
         await lab.offer("m1", channel="sms")
         woken: list[str] = []
         for desk in lab.core.desks.values():
-            desk.wake = lambda name=desk.account: woken.append(name)  # type: ignore[misc]
+            desk.wake = lambda _, name=desk.account: woken.append(name)  # type: ignore[misc]
         lab.store.fails = 2
         taking = lab.background(lab.offer("m2"))
         await lab.until(lambda: lab.core.committer.meter.problem is not None)

@@ -83,10 +83,10 @@ async def test_an_announced_end_is_confirmed_by_one_poll_at_once_and_takes_the_w
 async def test_the_poller_is_woken_for_a_webhook() -> None:
     async with Lab(**HOOKED) as lab:
         await sent(lab, "m1")
-        woken: list[str] = []
-        lab.core.desks["main"].wake = lambda: woken.append("main")
+        woken: list[float] = []
+        lab.core.desks["main"].wake = woken.append
         await hook(lab, "m1", "delivered", written(7.5))
-        assert woken == ["main"]
+        assert woken == [lab.clock.at]
 
 
 @in_virtual_time

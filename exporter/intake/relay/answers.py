@@ -96,7 +96,7 @@ class Answers:
             call = await self._call(line, message_id, desk, hearing)
             self.heard(*key, call.response, hearing.hear(call), call.arrived_at)
         finally:
-            desk.wake()
+            desk.wake(self._clock.now())
         return call.response if isinstance(call.response, NoResponse) else _told(call.response, call.arrived_at)
 
     def _wait_seconds(self, key: Key, desk: Desk, now: float) -> float:
