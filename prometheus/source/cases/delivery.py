@@ -103,6 +103,11 @@ NO_DELIVERY: Final = (
         _matured(delivered="0x9 1x9 2x9 3x9", pending="0+1x40"),
         {29: (), 36: ()},
     ),
+    Case(
+        "SmsbatNoDelivery: fires twenty minutes after the last delivery",
+        _matured(delivered="0+1x30 30x60", pending="0x30 0+1x60"),
+        {40: (), 48: (), 55: (_NONE,)},
+    ),
     nothing_at_all("SmsbatNoDelivery"),
     Case(
         "SmsbatNoDelivery: low traffic, nine messages",
@@ -199,9 +204,9 @@ STUCK: Final = (
     Case(
         "SmsbatStuckInFlight: fires when a third of what was sent hours ago is in flight",
         _in_flight("0x60 0+4x300"),
-        {60: (), 100: (_STUCK,), 300: (_STUCK,)},
+        {60: (), 79: (), 84: (_STUCK,), 300: (_STUCK,)},
     ),
-    Case("SmsbatStuckInFlight: does not fire when a few are", _in_flight("0x60 0+1x300"), {100: (), 300: ()}),
+    Case("SmsbatStuckInFlight: does not fire when a few are", _in_flight("0x60 0+2x300"), {100: (), 300: ()}),
     Case(
         "SmsbatStuckInFlight: what is older than six hours has had its alert, and ends with its timeout",
         {**_in_flight("500x300"), **series(metrics.OLDER_THAN, "500x300", age="6h")},
@@ -210,7 +215,7 @@ STUCK: Final = (
     nothing_at_all("SmsbatStuckInFlight"),
     Case(
         "SmsbatStuckInFlight: low traffic",
-        _in_flight("0x65 9x300", pending="0+1x9 9x400", delivered="0x400"),
+        _in_flight("0x65 22x300", pending="0+1x22 22x400", delivered="0+1x22 22x400"),
         {100: (), 300: ()},
     ),
     Case(
