@@ -19,6 +19,7 @@ from exporter.window import Windows
 
 _log: Final = logging.getLogger(__name__)
 _GROUP_SECONDS: Final = 0.01
+_TURNS: Final = 3
 _LAZY_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 _FORGET_EVERY_SECONDS: Final = 10.0
@@ -107,7 +108,7 @@ class Committer:
             await self._commit(changes)
 
     async def _gather(self) -> None:
-        """Let a group grow: a little, for a second when nothing shows it, and not at all when somebody waits for it.
+        """Let a group grow: a little, for a second when nothing shows it, and hardly when somebody waits for it.
 
         What comes while a group is stored makes the next one, so many who wait share a commit all the same.
         """
@@ -117,7 +118,11 @@ class Committer:
                     await self._urgent.wait()
             except TimeoutError:
                 return
-        if not self._stopping and not self._awaited.is_set():
+        if self._awaited.is_set():
+            # Whoever came in the same turn of the loop gets into the group too.
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+        elif not self._stopping:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_GROUP_SECONDS):
                     await self._awaited.wait()

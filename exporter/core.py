@@ -74,7 +74,7 @@ class Core:
 
     def account_names(self) -> tuple[str, ...]:
         """Return the names of the accounts, in the order of the configuration."""
-        return tuple(account.name for account in self.config.accounts)
+        return self._account_names
 
     def _counting(self, config: Config) -> Counting:
         return Counting(
@@ -100,6 +100,7 @@ class Core:
     def _follow(self, config: Config, now: float) -> None:
         """Take over what the configuration says about labels, limits and series that show from the start."""
         self.config = config
+        self._account_names = tuple(account.name for account in config.accounts)
         self.zero_hold = config.zero_hold
         self.admission.accounts = frozenset(account.name for account in config.accounts)
         self.admission.max_in_flight = config.intake.max_in_flight
