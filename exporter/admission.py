@@ -75,7 +75,7 @@ class _Asked(msgspec.Struct, kw_only=True):
     """Places and keys of offers that are not in flight."""
     answer: asyncio.Future[Admitted]
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Have the call raise an error."""
         if not self.answer.done():
             self.answer.set_exception(error)
@@ -143,16 +143,17 @@ class Admission:
         """Let in group after group, as long as somebody comes."""
         while self._asked:
             group, self._asked = self._asked, []
-            try:
-                await self._admit(group)
-            except Exception as error:  # noqa: BLE001 (it is theirs: each raises it)
+            admitting = asyncio.create_task(self._admit(group), name="admission of a group")
+            await asyncio.wait({admitting})
+            if (error := admitting.exception()) is not None:
+                # It is theirs: each raises it.
                 for asked in group:
                     asked.fail(error)
         self._work = None
 
     async def _admit(self, group: Sequence[_Asked]) -> None:
-        may_know = self._committer.recall.may_know
-        keys = list(dict.fromkeys(key for asked in group for key in asked.fresh.values() if may_know(key)))
+        fresh = dict.fromkeys(key for asked in group for key in asked.fresh.values())
+        keys = self._committer.recall.may_know(fresh)
         remembered = await self._writer.call(lambda store: store.remembered(keys)) if keys else frozenset[Key]()
         now, new = self._clock.now(), dict[Key, Offer]()
         let_in: list[tuple[_Asked, Admitted]] = []

@@ -12,7 +12,7 @@ from exporter.store.writer import Writer
 Key = tuple[str, str]
 """Account and message id."""
 
-_LEAST: Final = 65_536
+_LEAST: Final = 8_192
 _BITS_EACH: Final = 16
 _PROBES: Final = 4
 """With 16 bits an id, one new id in four hundred is looked up in vain."""
@@ -44,11 +44,16 @@ class _Filter:
             place += step
         return True
 
+    def some_of(self, keys: Iterable[Key]) -> list[Key]:
+        """Return those keys that may have been taken in; most are told by the first probe, here without a call each."""
+        bits, mask, may_have = self._bits, self._mask, self.may_have
+        return [key for key in keys if bits[((first := hash(key)) & mask) >> 3] & 1 << (first & 7) and may_have(key)]
+
 
 def _hashes(key: Key) -> tuple[int, int]:
     """Return where to probe first, and how far apart; odd, so that no two probes of a key meet."""
     whole = hash(key)
-    return whole & 0xFFFF_FFFF_FFFF, whole >> 32 | 1
+    return whole, whole >> 32 | 1
 
 
 class Recall:
@@ -63,9 +68,9 @@ class Recall:
         """How many keys the filter, or the one that is being filled, has taken in."""
         self._full = asyncio.Event()
 
-    def may_know(self, key: Key) -> bool:
-        """Whether the store may remember an id."""
-        return self._filter is None or self._filter.may_have(key)
+    def may_know(self, keys: Iterable[Key]) -> list[Key]:
+        """Return those ids that the store may remember."""
+        return list(keys) if self._filter is None else self._filter.some_of(keys)
 
     def add(self, keys: Iterable[Key]) -> None:
         """Note ids that the store is about to remember."""
