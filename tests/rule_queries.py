@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import promql_parser as promql
+import promql_parser
 
-from exporter.catalogue import METRICS, Kind
+from tests import promql
 
-CAMPAIGN: Final = "campaign"
-"""A configured label."""
 SCRAPED: Final = frozenset({"job", "instance"})
 """The labels that Prometheus adds."""
 
@@ -24,54 +22,46 @@ class Use(NamedTuple):
 
 def exported() -> dict[str, frozenset[str]]:
     """Return the labels of each sample that Prometheus has of the exporter."""
-    found = {"up": SCRAPED}
-    for metric in METRICS:
-        labels = SCRAPED | set(metric.label_names((CAMPAIGN,), on_histograms=False))
-        if metric.kind is Kind.HISTOGRAM:
-            found |= {f"{metric.name}_sum": labels, f"{metric.name}_count": labels}
-            found[f"{metric.name}_bucket"] = labels | {"le"}
-        else:
-            found[metric.name] = labels
-    return found
+    return {"up": SCRAPED} | {name: SCRAPED | labels for name, labels in promql.exported().items()}
 
 
-def uses(expression: promql.Expr, wanted: frozenset[str] = frozenset()) -> Iterator[Use]:
+def uses(expression: promql_parser.Expr, wanted: frozenset[str] = frozenset()) -> Iterator[Use]:
     """Yield every series that is selected, with the labels that it is matched and grouped by."""
     match expression:
-        case promql.VectorSelector():
+        case promql_parser.VectorSelector():
             yield Use(str(expression.name), wanted | {it.name for it in expression.matchers.matchers})
-        case promql.MatrixSelector():
+        case promql_parser.MatrixSelector():
             yield from uses(expression.vector_selector, wanted)
-        case promql.SubqueryExpr() | promql.ParenExpr():
+        case promql_parser.SubqueryExpr() | promql_parser.ParenExpr():
             yield from uses(expression.expr, wanted)
-        case promql.Call():
+        case promql_parser.Call():
             for argument in expression.args:
                 yield from uses(argument, wanted)
-        case promql.AggregateExpr():
+        case promql_parser.AggregateExpr():
             grouped = frozenset() if expression.modifier is None else frozenset(expression.modifier.labels)
             assert wanted <= grouped, f"no {sorted(wanted - grouped)} in {expression.prettify()}"
             yield from uses(expression.expr, grouped)
-        case promql.BinaryExpr():
+        case promql_parser.BinaryExpr():
             matched = expression.modifier.matching if expression.modifier is not None else None
             labels = frozenset() if matched is None else frozenset(matched.labels)
             yield from uses(expression.lhs, wanted | labels)
             yield from uses(expression.rhs, labels)
-        case promql.NumberLiteral():
+        case promql_parser.NumberLiteral():
             pass
         case _:
             raise AssertionError(f"an expression of a kind that no rule has yet: {expression}")
 
 
-def calls(expression: promql.Expr) -> Iterator[promql.Call]:
+def calls(expression: promql_parser.Expr) -> Iterator[promql_parser.Call]:
     """Yield every function call in an expression."""
     match expression:
-        case promql.Call():
+        case promql_parser.Call():
             yield expression
             for argument in expression.args:
                 yield from calls(argument)
-        case promql.SubqueryExpr() | promql.ParenExpr() | promql.AggregateExpr():
+        case promql_parser.SubqueryExpr() | promql_parser.ParenExpr() | promql_parser.AggregateExpr():
             yield from calls(expression.expr)
-        case promql.BinaryExpr():
+        case promql_parser.BinaryExpr():
             yield from calls(expression.lhs)
             yield from calls(expression.rhs)
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,19 @@ def test_texts_use_only_labels_that_the_alert_has(alert: Alert) -> None:
     assert isinstance(annotations, dict)
     used = re.findall(r"\$labels\.(\w+)", " ".join(annotations.values()))
     assert set(used) <= set(alert.labels)
+
+
+@each_alert
+def test_every_alert_leads_to_a_dashboard_that_exists(alert: Alert) -> None:
+    (rule,) = [
+        each
+        for group in yaml.safe_load((ROOT / "prometheus" / "alerts.yaml").read_text("utf-8"))["groups"]
+        for each in group["rules"]
+        if each["alert"] == alert.name
+    ]
+    boards = [json.loads(path.read_text("utf-8")) for path in (ROOT / "grafana" / "dashboards").glob("*.json")]
+    path = rule["annotations"]["dashboard"].partition("?")[0]
+    assert path in {f"/d/{board['uid']}" for board in boards}
 
 
 @each_alert
