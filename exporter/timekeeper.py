@@ -41,16 +41,15 @@ class Timekeeper:
 
     def _end_as_announced(self, slot: int, now: float) -> None:
         """Take the webhook's word once the API was asked in vain; a burst waits for its turns, though not for ever."""
-        announced, columns = self._tracker.announced, self._tracker.in_flight.columns
+        announced, polled_at = self._tracker.announced, self._tracker.in_flight.columns.polled_at[slot]
         claim = announced.of(slot)
-        asked = claim is None or columns.polled_at[slot] >= claim.arrived_at
-        if claim is not None and not asked and self._rules.place(slot) is not None:
+        if claim is not None and polled_at < claim.arrived_at and self._rules.place(slot) is not None:
             latest = claim.arrived_at + _ASKED_WITHIN_SECONDS
             if now < latest:
                 self._aging.hold(slot, min(now + PATIENCE_SECONDS, latest))
                 return
         message = self._tracker.in_flight.get(slot)
-        self._tracker.change(slot, message, self._tracker.announced.unconfirmed(slot, message, now))
+        self._tracker.change(slot, message, announced.unconfirmed(slot, message, now))
 
     def _give_up(self, slot: int, now: float) -> None:
         """End what nobody could be asked about; while the API answers, a message is asked first."""
