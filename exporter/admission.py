@@ -61,7 +61,7 @@ Key = tuple[str, str]
 """Account and message id."""
 
 
-class _Asked(msgspec.Struct, kw_only=True):
+class _Asked(msgspec.Struct):
     """A call of `offer` that is under way."""
 
     offers: Sequence[Offer]
@@ -118,26 +118,18 @@ class Admission:
         `quiet` says of a duplicate whether it goes uncounted. `positions` is how far the source has been read, stored
         in the same transaction. `unusable` is how many more there were that could not even be offered.
         """
-        refused = {place: why for place, offer in enumerate(offers) if (why := self._unusable(offer))}
-        find = self._tracker.in_flight.find
-        asked = _Asked(
-            offers=offers,
-            source=source,
-            quiet=quiet,
-            positions=positions,
-            unusable=unusable,
-            refused=refused,
-            fresh={
-                place: (offer.account, offer.id)
-                for place, offer in enumerate(offers)
-                if place not in refused and find(offer.account, offer.id) is None
-            },
-            answer=asyncio.get_running_loop().create_future(),
-        )
-        self._asked.append(asked)
         if self._work is None:
             self._work = asyncio.create_task(self._run(), name="admission")
-        return await asked.answer
+        find, refused, fresh = self._tracker.in_flight.find, dict[int, str](), dict[int, Key]()
+        for place, offer in enumerate(offers):
+            if why := self._unusable(offer):
+                refused[place] = why
+            elif find(offer.account, offer.id) is None:
+                fresh[place] = (offer.account, offer.id)
+        # The loop of a task is at hand; to ask which one runs takes a system call.
+        answer: asyncio.Future[Admitted] = self._work.get_loop().create_future()
+        self._asked.append(_Asked(offers, source, quiet, positions, unusable, refused, fresh, answer))
+        return await answer
 
     async def _run(self) -> None:
         """Let in group after group, as long as somebody comes."""

@@ -31,7 +31,7 @@ class Guard:
     def follow(self, api: Api, token: SecretReader | None) -> None:
         """Follow a new configuration and its token."""
         self._token = token
-        self._hosts = frozenset(host.lower() for host in api.allowed_hosts)
+        self._hosts = frozenset({"localhost", self._own_host, *map(str.lower, api.allowed_hosts)})
 
     @property
     def needs_token(self) -> bool:
@@ -54,11 +54,11 @@ class Guard:
 
     def _is_own(self, request: web.Request) -> bool:
         """A name that an attacker's DNS points here would be another's: only known ones pass."""
-        host = (request.headers.get(hdrs.HOST) or "").lower()
+        host = request.headers.get(hdrs.HOST, "").lower()
         if host in self._hosts:
             return True
         name = _without_port(host)
-        return name in {"localhost", self._own_host, *self._hosts} or _is_address_of(name, request)
+        return name in self._hosts or _is_address_of(name, request)
 
 
 def token_of(api: Api) -> SecretReader | None:
@@ -69,7 +69,8 @@ def token_of(api: Api) -> SecretReader | None:
 def _without_port(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and ":" in host else host
+    name, _, port = host.rpartition(":")
+    return name if name and port.isdigit() else host
 
 
 def _is_address_of(name: str, request: web.Request) -> bool:
