@@ -1,6 +1,6 @@
 """A simulated SMSBat API that `demo`, `simulate`, the benchmarks and the tests share."""
 
-from exporter.simulator.accounts import SimAccount
+from exporter.simulator.accounts import SimAccount, Webhook
 from exporter.simulator.entry import Entry, TotalKey
 from exporter.simulator.faults import Fault, FaultKind
 from exporter.simulator.ledger import Ledger, Total
@@ -9,7 +9,6 @@ from exporter.simulator.profile import ChannelProfile, Delay, Oddities, Profile,
 from exporter.simulator.sending import Refusals
 from exporter.simulator.server import Latency
 from exporter.simulator.simulator import Simulator, run
-from exporter.simulator.webhooks import Webhook
 
 __all__ = [
     "ChannelProfile",

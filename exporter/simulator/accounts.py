@@ -1,4 +1,4 @@
-"""The simulated accounts: who is calling, by three ways to authenticate, and how often they may."""
+"""The simulated accounts: who calls, by three ways to authenticate, how often they may, and where they are told."""
 
 from __future__ import annotations
 
@@ -9,9 +9,22 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from exporter.simulator.webhooks import Webhook
-
 API_KEY_HEADER: Final = "X-Authorization-Key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Where an account's webhooks go."""
+
+    url: str = field(repr=False)
+    """May hold the token as its last part, as SMSBat's own must."""
+    token: str | None = field(default=None, repr=False)
+    """Sent as a bearer token."""
+    tries: int = 3
+    retry_seconds: float = 1.0
+    """Between two tries, in real time."""
+    share: float = 1.0
+    """Of the messages that are told about; the same ones with each seed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ import asyncio
 import heapq
 import random
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -19,28 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.clock import Clock
-    from exporter.simulator.accounts import SimAccount
+    from exporter.simulator.accounts import SimAccount, Webhook
     from exporter.simulator.entry import Entry
 
 _LOOK_SECONDS: Final = 0.25
 """How often the clock is looked at: a virtual one cannot be waited for."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 _AT_ONCE: Final = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Webhook:
-    """Where an account's webhooks go."""
-
-    url: str = field(repr=False)
-    """May hold the token as its last part, as SMSBat's own must."""
-    token: str | None = field(default=None, repr=False)
-    """Sent as a bearer token."""
-    tries: int = 3
-    retry_seconds: float = 1.0
-    """Between two tries, in real time."""
-    share: float = 1.0
-    """Of the messages that are told about; the same ones with each seed."""
 
 
 class Webhooks:

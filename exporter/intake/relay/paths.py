@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from exporter.intake.relay.relay import Relay
 
 SEND: Final = "/bat/messagelist"
 STATUS: Final = "/bat/message/"
@@ -17,7 +15,17 @@ _ANYTHING: Final = r"[\s\S]*"
 """What is no message id is told so."""
 
 
-def routes(relay: Callable[[], Relay | None]) -> list[web.RouteDef]:
+class Relaying(Protocol):
+    """A relay at work."""
+
+    async def send(self, request: web.Request) -> web.Response:
+        """Forward a send."""
+
+    async def status(self, request: web.Request) -> web.Response:
+        """Answer a status call."""
+
+
+def routes(relay: Callable[[], Relaying | None]) -> list[web.RouteDef]:
     """Return the relay's paths; `relay` gives None while the exporter starts.
 
     The server must leave bodies as they come: `handler_args={"auto_decompress": False}` of its application.
