@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CODE := $(wildcard exporter tests bench prometheus docs/examples grafana/source)
-SHELL_SCRIPTS := $(wildcard .ci/run docs/examples/*.sh)
+SHELL_SCRIPTS := $(wildcard .ci/run .ci/image docs/examples/*.sh)
 
 .PHONY: demo test check rules dashboards bench lock clean
 
