@@ -64,20 +64,34 @@ def anchors(text: str) -> set[str]:
 
 def commands(script: str) -> Iterator[list[str]]:
     """Yield the commands of a shell script as words, without variables set before them and without redirections."""
-    joined = _HEREDOC.sub("", script).replace("\\\n", " ")
-    for line in joined.splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        words: list[str] = []
+    for words in _lines(_HEREDOC.sub("", script).replace("\\\n", " ").splitlines()):
+        command: list[str] = []
         redirected = False
-        for word in lexer:
+        for word in words:
             if _ENDS_A_COMMAND.fullmatch(word):
-                yield from _command(words)
-                words = []
+                yield from _command(command)
+                command = []
             elif not redirected and not _REDIRECTION.fullmatch(word):
-                words.append(word)
+                command.append(word)
             redirected = bool(_REDIRECTION.fullmatch(word))
-        yield from _command(words)
+        yield from _command(command)
+
+
+def _lines(lines: list[str]) -> Iterator[list[str]]:
+    """Yield the words of each line; one inside a quotation goes on with the next."""
+    begun = ""
+    for line in lines:
+        lexer = shlex.shlex(begun + line, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        try:
+            words = list(lexer)
+        except ValueError:
+            begun += f"{line}\n"
+            continue
+        begun = ""
+        yield words
+    if begun:
+        raise ValueError(f"a quotation is never closed: {begun}")
 
 
 def _command(words: list[str]) -> Iterator[list[str]]:

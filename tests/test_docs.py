@@ -177,6 +177,7 @@ def test_links_are_found_in_prose_and_pictures_and_not_in_code() -> None:
         ("helm install smsbat-exporter deploy/helm", []),
         ("cat >f <<'EOF'\nsmsbat-exporter --no\nEOF\nsmsbat-exporter check", [["check"]]),
         ("smsbat-exporter track m1   # a comment", [["track", "m1"]]),
+        ("curl -d 'a\nb' x\nsmsbat-exporter check", [["check"]]),
     ],
 )
 def test_the_command_is_found_in_scripts(script: str, arguments: list[list[str]]) -> None:
