@@ -15,7 +15,7 @@ _LINK: Final = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\]\([^)]*\))*\]\(([^()\s]+)(?
 _HEADING: Final = re.compile(r"(?m)^#{1,6} (.+?) *#*$")
 _LABEL: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _NO_ANCHOR: Final = re.compile(r"[^\w\- ]")
-_HEREDOC: Final = re.compile(r"<<-?'?(\w+)'?.*\n(?s:.*?)\n\1$", re.MULTILINE)
+_HEREDOC: Final = re.compile(r"<<-?'?(\w+)'?.*\n((?s:.*?)\n)\1$", re.MULTILINE)
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
 _ENDS_A_COMMAND: Final = re.compile(r"[;&|()]+")
 _REDIRECTION: Final = re.compile(r"[<>]+&?")
@@ -60,6 +60,11 @@ def anchors(text: str) -> set[str]:
         every.add(f"{slug}-{found[slug]}" if found[slug] else slug)
         found[slug] += 1
     return every
+
+
+def heredocs(script: str) -> list[str]:
+    """Return the files that a script writes by `cat >file <<END`."""
+    return [body for _, body in _HEREDOC.findall(script)]
 
 
 def commands(script: str) -> Iterator[list[str]]:

@@ -33,8 +33,9 @@ def keys_of(model: type[BaseModel], path: str = "") -> Iterator[str]:
 
 
 def keys_on_the_page() -> list[str]:
+    made = PAGE.partition("<!-- Made by")[2].partition("<!-- End of what is made. -->")[0]
     found = []
-    for first, twin in re.findall(r"(?m)^\| `([a-z][\w.<>\[\]]*)`(?: or `(\w+_file)`)? \|", PAGE):
+    for first, twin in re.findall(r"(?m)^\| `([a-z][\w.<>\[\]]*)`(?: or `(\w+_file)`)? \|", made):
         found += [first, f"{first.rpartition('.')[0]}.{twin}"] if twin else [first]
     return found
 

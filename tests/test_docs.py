@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -14,7 +14,7 @@ import yaml
 from exporter.catalogue import METRICS
 from exporter.cli import _parser, _with_command
 from exporter.config import load
-from tests.markdown import anchors, blocks, commands, inline_code, links
+from tests.markdown import anchors, blocks, commands, heredocs, inline_code, links
 
 ROOT: Final = Path(__file__).parents[1]
 SHELL: Final = {"sh", "bash", "shell", "console"}
@@ -42,24 +42,19 @@ def invocations(script: str) -> Iterator[list[str]]:
         if program.rpartition("/")[2] == "smsbat-exporter":
             yield words
         elif program in {"docker", "podman"} and words[:1] == ["run"]:
-            image = next(
-                place for place, word in enumerate(words) if re.fullmatch(r"(\S+/)?smsbat-exporter(:\S+)?", word)
-            )
+            # The last one: a container's own name may be the same.
+            *_, image = (at for at, word in enumerate(words) if re.fullmatch(r"(\S+/)?smsbat-exporter(:\S+)?", word))
             yield words[image + 1 :]
         elif [program, *words[:2]] in (["python", "-m", "exporter"], ["python3", "-m", "exporter"]):
             yield words[2:]
 
 
 def configurations(text: str) -> list[str]:
-    return [
-        block.text
-        for block in blocks(text)
-        if block.language == "yaml" and isinstance(each := _parsed(block.text), dict) and "accounts" in each
-    ]
-
-
-def _parsed(text: str) -> Any:  # noqa: ANN401
-    return next(yaml.safe_load_all(text), None)
+    """Whole configurations of the exporter, in blocks of their own and written by a script."""
+    found = [block.text for block in blocks(text) if block.language == "yaml"]
+    scripts = [block.text for block in blocks(text) if block.language in SHELL]
+    found += [body for script in scripts for body in heredocs(script) if re.search(r"(?m)^accounts:", body)]
+    return [each for each in found if "accounts" in (next(yaml.safe_load_all(each)) or {})]
 
 
 def metrics_named(text: str) -> set[str]:
@@ -172,7 +167,7 @@ def test_links_are_found_in_prose_and_pictures_and_not_in_code() -> None:
             "docker run --rm -v a:/b smsbat-exporter:1 --config.file=c \\\n  --log.level=warn",
             [["--config.file=c", "--log.level=warn"]],
         ),
-        ("podman run smsbat-exporter", [[]]),
+        ("podman run --name smsbat-exporter registry.example/smsbat-exporter:1", [[]]),
         ("docker build -t smsbat-exporter .", []),
         ("helm install smsbat-exporter deploy/helm", []),
         ("cat >f <<'EOF'\nsmsbat-exporter --no\nEOF\nsmsbat-exporter check", [["check"]]),
@@ -182,6 +177,12 @@ def test_links_are_found_in_prose_and_pictures_and_not_in_code() -> None:
 )
 def test_the_command_is_found_in_scripts(script: str, arguments: list[list[str]]) -> None:
     assert list(invocations(script)) == arguments
+
+
+def test_configurations_are_found_in_blocks_and_in_scripts() -> None:
+    blocks_of_yaml = "```yaml\naccounts: [a]\n```\n```yaml\nscrape_configs: []\n```\n"
+    scripts = "```sh\ncat >f <<'END'\naccounts: [b]\nEND\ncat <<END\n<p>: no: YAML\nEND\n```\n"
+    assert configurations(blocks_of_yaml + scripts) == ["accounts: [a]\n", "accounts: [b]\n"]
 
 
 def test_an_unknown_flag_is_refused() -> None:
