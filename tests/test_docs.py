@@ -51,7 +51,8 @@ def invocations(script: str) -> Iterator[list[str]]:
 
 def configurations(text: str) -> list[str]:
     """Whole configurations of the exporter, in blocks of their own and written by a script."""
-    found = [block.text for block in blocks(text) if block.language == "yaml"]
+    # What has {{ is a template of a chart, and no YAML yet.
+    found = [block.text for block in blocks(text) if block.language == "yaml" and "{{" not in block.text]
     scripts = [block.text for block in blocks(text) if block.language in SHELL]
     found += [body for script in scripts for body in heredocs(script) if re.search(r"(?m)^accounts:", body)]
     return [each for each in found if "accounts" in (next(yaml.safe_load_all(each)) or {})]
