@@ -55,7 +55,7 @@ lock: $(VENV)/.dev-ready
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
-	find exporter tests bench grafana -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find exporter tests bench docs grafana prometheus -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # --- the environment ---
 
