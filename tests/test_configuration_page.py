@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import bcrypt
 import pytest
 from pydantic import BaseModel
 
@@ -15,6 +16,8 @@ from docs.source.page import PageError, page, tables
 from docs.source.settings import settings
 from exporter.config import Config, json_schema
 from exporter.config.refusals import section_in
+from exporter.config.web_config import WebConfig, load_web_config
+from tests.certificates import established, written
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "configuration.md").read_text("utf-8")
@@ -114,3 +117,27 @@ def test_settings_come_in_the_order_of_the_model() -> None:
 )
 def test_an_explanation_stands_beside_its_key_or_above_it(text: str, expected: dict[str, str]) -> None:
     assert explanations(text) == expected
+
+
+def web_keys_on_the_page() -> list[str]:
+    """The first cells of the web listener's table; `.x` is a key of the section above it."""
+    table = PAGE.split("## The web listener's own file")[1].partition("| setting |")[2].partition("\n\n")[0]
+    keys = [key for cell in re.findall(r"(?m)^\| (`.*?`) \|", table) for key in re.findall(r"`([\w.]+)`", cell)]
+    return [f"tls_server_config{key}" if key.startswith(".") else key for key in keys]
+
+
+def test_the_web_listeners_table_has_every_key_of_its_model() -> None:
+    sections = {key.rpartition(".")[0] for key in keys_of(WebConfig)}
+    found = set(web_keys_on_the_page())
+    assert found | {"http_server_config"} == set(keys_of(WebConfig))
+    assert found & sections == {"tls_server_config"}
+
+
+def test_the_web_listeners_example_is_valid_and_its_hash_is_of_what_it_says(tmp_path: Path) -> None:
+    authority = established(tmp_path)
+    for name, made in {"tls.crt": "server.pem", "tls.key": "server-key.pem", "clients-ca.crt": "ca.pem"}.items():
+        (tmp_path / made).rename(authority.folder / name)
+    (example,) = (each for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "tls_server_config" in each)
+    config = load_web_config(written(tmp_path, example)).config
+    (hashed,) = config.basic_auth_users.values()
+    assert bcrypt.checkpw(re.findall(r"# of: (\S+)", example)[0].encode(), hashed.get_secret_value().encode())
