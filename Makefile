@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := $(wildcard exporter tests bench prometheus docs/examples grafana/source)
+CODE := $(wildcard exporter tests bench prometheus docs/examples grafana/source deploy/source)
 SHELL_SCRIPTS := $(wildcard .ci/run docs/examples/*.sh)
 
-.PHONY: demo test check rules dashboards bench lock clean
+.PHONY: demo test check rules dashboards manifests bench lock clean
 
 demo: $(VENV)/.run-ready
 	@$(BIN)/smsbat-exporter demo
@@ -21,8 +21,9 @@ check: $(VENV)/.dev-ready
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/interrogate exporter grafana prometheus
+	$(BIN)/interrogate exporter grafana prometheus deploy
 	$(BIN)/python -m prometheus.source --check
+	$(BIN)/python -m deploy.source --check
 	$(BIN)/codespell
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive exporter
 	$(BIN)/hadolint Dockerfile
@@ -37,6 +38,10 @@ bench: $(VENV)/.dev-ready
 # Rules, alerts, their tests and Grafana's provisioning, from prometheus/source.
 rules: $(VENV)/.dev-ready
 	@$(BIN)/python -m prometheus.source
+
+# The rules and dashboards in the chart, and the plain manifests from it.
+manifests: $(VENV)/.dev-ready
+	@$(BIN)/python -m deploy.source
 
 # Each lock is a constraint of the next, so that one environment can hold all three.
 COMPILE := $(BIN)/python -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
