@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from deploy.source.helm import template
+from deploy.source.helm import CHART, template
 from exporter import cli
 from exporter.api.guards import is_loopback
 from exporter.config import Config, load
@@ -16,7 +17,7 @@ from exporter.web.addresses import parse
 from tests.charts import CASES, CENTRAL, NAMESPACE, SIDECAR, configuration, exporter, flags, rendered, the
 
 SECRETS = "/run/secrets/smsbat/"
-SERVED = {"api-key", "api-token", "webhook-token"}
+SERVED = {"api-key", "api-token", "password", "webhook-token"}
 
 
 def mounted(folder: Path, values: dict[str, Any]) -> Path:
@@ -110,6 +111,13 @@ def test_the_relay_is_on_unless_the_values_turn_it_off(
     relay: dict[str, Any] | None, *, expected: bool, tmp_path: Path
 ) -> None:
     assert (loaded(tmp_path, {"config": {"relay": relay}}).relay is not None) is expected
+
+
+def test_the_exporter_takes_the_readmes_example(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(config:.*?)```", (CHART / "README.md").read_text("utf-8"), re.DOTALL)
+    found = loaded(tmp_path, yaml.safe_load(text))
+    assert found.accounts[0].webhook_token is not None
+    assert found.intake.max_in_flight == 500_000
 
 
 def test_names_of_variables_and_templates_are_left_alone() -> None:
