@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.source.helm import HelmError
+from deploy.source.helm import HelmError, template
 from tests.charts import rendered
 
 REFUSED = {
@@ -133,3 +133,9 @@ def test_several_sidecars_may_run_on_stores_of_their_own() -> None:
 def test_a_token_of_the_users_needs_no_other_one() -> None:
     config = {"api": {"token_file": "/run/secrets/smsbat/other"}}
     assert rendered({"secret": {"api-key": "made-up", "other": "made-up"}, "config": config})
+
+
+def test_a_kubernetes_without_native_sidecars_is_refused() -> None:
+    with pytest.raises(HelmError, match=r"requires kubeVersion: >=1\.29\.0-0"):
+        template("x", "--kube-version", "1.28.15")
+    assert template("x", "--kube-version", "1.29.0-eks-1")
