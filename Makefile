@@ -5,10 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := $(wildcard exporter tests bench prometheus deploy/image docs/examples docs/source grafana/source)
+CODE := $(wildcard exporter tests bench prometheus deploy/image deploy/source docs/examples docs/source grafana/source)
 SHELL_SCRIPTS := $(wildcard .ci/run .ci/image docs/examples/*.sh)
 
-.PHONY: demo test check rules docs dashboards bench lock clean
+.PHONY: demo test check rules docs dashboards manifests bench lock clean
 
 demo: $(VENV)/.run-ready
 	@$(BIN)/smsbat-exporter demo
@@ -21,9 +21,10 @@ check: $(VENV)/.dev-ready
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/interrogate exporter grafana prometheus docs
+	$(BIN)/interrogate exporter grafana prometheus deploy docs
 	$(BIN)/python -m prometheus.source --check
 	$(BIN)/python -m docs.source --check
+	$(BIN)/python -m deploy.source --check
 	$(BIN)/codespell
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive exporter
 	$(BIN)/hadolint Dockerfile
@@ -42,6 +43,10 @@ rules: $(VENV)/.dev-ready
 # The table of settings in docs/configuration.md, from the model and the comments of config.example.yaml.
 docs: $(VENV)/.dev-ready
 	@$(BIN)/python -m docs.source
+
+# The rules and dashboards in the chart, and the plain manifests from it.
+manifests: $(VENV)/.dev-ready
+	@$(BIN)/python -m deploy.source
 
 # Each lock is a constraint of the next, so that one environment can hold all three.
 COMPILE := $(BIN)/python -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
