@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := $(wildcard exporter tests bench prometheus docs/examples grafana/source)
+CODE := $(wildcard exporter tests bench prometheus docs/examples grafana/source deploy/compose/demo)
 SHELL_SCRIPTS := $(wildcard .ci/run docs/examples/*.sh)
 
 .PHONY: demo test check rules dashboards bench lock clean
