@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := $(wildcard exporter tests bench prometheus docs/examples grafana/source deploy/compose/demo)
-SHELL_SCRIPTS := $(wildcard .ci/run docs/examples/*.sh)
+CODE := $(wildcard exporter tests bench prometheus docs/examples grafana/source deploy/compose/demo .ci/release_notes.py)
+SHELL_SCRIPTS := $(wildcard .ci/run .ci/smoke-image .ci/compose-flows docs/examples/*.sh)
 
 .PHONY: demo test check rules dashboards bench lock clean
 
@@ -27,6 +27,9 @@ check: $(VENV)/.dev-ready
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive exporter
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	$(BIN)/zizmor --offline --quiet --persona=auditor .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 dashboards: $(VENV)/.dev-ready
 	@$(BIN)/python -m grafana.source
