@@ -1,4 +1,4 @@
-"""Flags to a command: `serve`, `check`, `demo`, `simulate`, `track` and `config-schema`."""
+"""Flags to a command: `serve`, `check`, `demo`, `simulate`, `track`, `health` and `config-schema`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import argparse
 import asyncio
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from exporter import __version__
-from exporter.track import flags
+from exporter import __version__, flags
+from exporter.track import flags as track_flags
 from exporter.track.exits import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from exporter.config import Config
-    from exporter.serving import Addresses
+    from exporter.serving import Addresses, WebFlags
 
-_COMMANDS: Final = ("serve", "check", "demo", "simulate", "track", "config-schema")
+_COMMANDS: Final = ("serve", "check", "demo", "simulate", "track", "health", "config-schema")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,19 +50,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"smsbat-exporter {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="{" + ",".join(_COMMANDS) + "}", required=True)
     serve = _command(commands, "serve", _serve, "run the exporter (the default)")
-    _add_config(serve)
-    _add_listener(serve)
+    flags.config(serve)
+    flags.listener(serve)
     check = _command(commands, "check", _check, "validate a configuration")
-    _add_config(check)
+    flags.config(check)
+    flags.web_config(check)
     check.add_argument("--probe", action="store_true", help="ask the API for a made-up id with each account")
     demo = _command(commands, "demo", _demo, "run the exporter against a simulated API, with traffic")
-    _add_listener(demo)
+    flags.listener(demo)
     demo.set_defaults(log_level="error")  # it makes things go wrong on purpose, and says by itself how it goes
     simulate = _command(commands, "simulate", _simulate, "run only the simulated API")
-    _add_simulator(simulate)
+    flags.simulator(simulate)
     track = _command(commands, "track", _track, "wait for messages, and print what became of each")
-    flags.add(track)
-    _add_config(track)
+    track_flags.add(track)
+    flags.config(track)
+    flags.web_address(_command(commands, "health", _health, "ask the exporter on this machine how it is"))
     _command(commands, "config-schema", _config_schema, "print the configuration's JSON Schema")
     return parser
 
@@ -77,77 +78,6 @@ def _command(
     parser = commands.add_parser(name, help=help_, description=help_, allow_abbrev=False)
     parser.set_defaults(run=run)
     return parser
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config.file",
-        dest="config_file",
-        type=Path,
-        help="path of the configuration; without it SMSBAT_API_KEY, or SMSBAT_USERNAME and SMSBAT_PASSWORD, are used",
-    )
-
-
-def _add_listener(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--web.listen-address", dest="web_address", default=":10767", help="address of /metrics (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow reload by POST /-/reload"
-    )
-    parser.add_argument(
-        "--api.listen-address",
-        dest="api_address",
-        default="127.0.0.1:10768",
-        help="address of the API for the application beside it (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--webhook.listen-address",
-        dest="webhook_address",
-        default=":10769",
-        help="address for SMSBat's webhooks, opened when an account has a webhook token (default: %(default)s)",
-    )
-    _add_log(parser)
-
-
-def _add_simulator(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--simulator.listen-address",
-        dest="simulator_address",
-        default="127.0.0.1:10780",
-        help="address of the simulated API (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--simulator.profile",
-        dest="profile",
-        choices=("realistic", "demo"),
-        default="realistic",
-        help="how messages fare: as in life, or with every oddity within two minutes (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--simulator.seed",
-        dest="seed",
-        type=_seed,
-        default=1,
-        help="the same seed gives the same messages the same ids and lives; random: another one each time"
-        " (default: %(default)s)",
-    )
-    _add_log(parser)
-
-
-def _seed(text: str) -> int:
-    """Read a seed; another one each time lets a new simulated API give out ids that an old store does not know."""
-    if text == "random":
-        return int.from_bytes(os.urandom(4))
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor random") from None
-
-
-def _add_log(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--log.level", dest="log_level", choices=("debug", "info", "warn", "error"), default="info")
-    parser.add_argument("--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt")
 
 
 def _load(options: argparse.Namespace) -> Config:
@@ -192,7 +122,7 @@ def _serve(options: argparse.Namespace) -> int:
 async def _serving(options: argparse.Namespace, config: Config) -> int:
     from exporter.app import App
     from exporter.clock import SystemClock
-    from exporter.config import SecretError
+    from exporter.config import ConfigError, SecretError
     from exporter.serving import serve
     from exporter.store import StoreError
     from exporter.store.choice import open_store
@@ -201,7 +131,9 @@ async def _serving(options: argparse.Namespace, config: Config) -> int:
 
     app = App(config, lambda: _load(options), open_store)
     try:
-        await serve(app, SystemClock(), _addresses(options), lifecycle_enabled=options.lifecycle)
+        await serve(app, SystemClock(), _addresses(options), _web_flags(options))
+    except ConfigError as error:
+        return _complain(*map(str, error.problems))
     except (AddressError, ListenError, SecretError, StoreError) as error:
         return _complain(f"smsbat-exporter: {error}")
     return 0
@@ -210,22 +142,40 @@ async def _serving(options: argparse.Namespace, config: Config) -> int:
 def _addresses(options: argparse.Namespace) -> Addresses:
     """Return where each listener listens; raises AddressError."""
     from exporter.serving import Addresses
-    from exporter.web.addresses import parse
+    from exporter.web.addresses import parse, parse_local
 
     return Addresses(
-        web=parse(options.web_address), api=parse(options.api_address), webhook=parse(options.webhook_address)
+        web=parse(options.web_address), api=parse_local(options.api_address), webhook=parse(options.webhook_address)
     )
 
 
-def _check(options: argparse.Namespace) -> int:
-    from exporter.config import ConfigError
+def _web_flags(options: argparse.Namespace) -> WebFlags:
+    from exporter.serving import WebFlags
 
+    return WebFlags(lifecycle_enabled=options.lifecycle, config_file=options.web_config_file)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from exporter.config import ConfigError, Problem
+
+    problems: list[Problem] = []
     try:
         config = _load(options)
     except ConfigError as error:
-        print(*error.problems, sep="\n")
+        problems += error.problems
+    if options.web_config_file is not None:
+        from exporter.config.web_config import load_web_config
+
+        try:
+            load_web_config(options.web_config_file)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        print(*problems, sep="\n")
         return 1
     print(f"{options.config_file or 'environment'}: the configuration is valid")
+    if options.web_config_file is not None:
+        print(f"{options.web_config_file}: the web configuration is valid")
     if not options.probe:
         return 0
     from exporter.probing import probe
@@ -243,7 +193,7 @@ def _demo(options: argparse.Namespace) -> int:
 async def _demo_at(options: argparse.Namespace) -> None:
     from exporter.demo import demo
 
-    await demo(_addresses(options), lifecycle_enabled=options.lifecycle, say=_say)
+    await demo(_addresses(options), _web_flags(options), say=_say)
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -259,16 +209,29 @@ def _track(options: argparse.Namespace) -> int:
     from exporter.track.command import track
 
     logs.setup("error", "logfmt", sys.stderr)
-    return track(flags.wish(options), lambda: _load(options), os.environ, _run)
+    return track(track_flags.wish(options), lambda: _load(options), os.environ, _run)
+
+
+def _health(options: argparse.Namespace) -> int:
+    from exporter.health import health
+    from exporter.web.addresses import AddressError, parse
+
+    try:
+        return health(parse(options.web_address), _say)
+    except AddressError as error:
+        return _complain(f"smsbat-exporter: {error}")
 
 
 async def _listening(command: Coroutine[None, None, None]) -> int:
-    """Run a command that can only fail for want of its address."""
+    """Run a command that can only fail for want of its address, or for what the web configuration says."""
+    from exporter.config import ConfigError
     from exporter.web.addresses import AddressError
     from exporter.web.server import ListenError
 
     try:
         await command
+    except ConfigError as error:
+        return _complain(*map(str, error.problems))
     except (AddressError, ListenError) as error:
         return _complain(f"smsbat-exporter: {error}")
     return 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from exporter.api.messages import Backend
     from exporter.config import Config, SecretReader
     from exporter.intake.relay.relay import Relay
-    from exporter.web.addresses import Address
+    from exporter.web.addresses import Address, UnixAddress
     from exporter.webhook.receiver import Receiver
 
 
@@ -47,7 +47,7 @@ class Listeners:
         self.api: ApiServer | None = None
         self.webhooks: Webhooks | None = None
 
-    async def open(self, api_address: Address, webhook_address: Address) -> None:
+    async def open(self, api_address: Address | UnixAddress, webhook_address: Address) -> None:
         """Listen; raises ListenError, SecretError."""
 
         def backend() -> Backend | None:
@@ -71,6 +71,8 @@ class Listeners:
 
     async def prepare(self, config: Config) -> Keys:
         """Make ready all that may fail before a configuration is followed; raises ListenError, SecretError."""
+        if self.api is not None:
+            api.refuse_strangers(config.api, self.api.address)
         keys = Keys(token_of(config.api), Tokens(config))
         if self.webhooks is not None:
             await self.webhooks.open(keys.tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import signal
 from contextlib import AsyncExitStack
@@ -13,14 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from exporter.logs import fields
+from exporter.systemd import Systemd
 from exporter.web import listener
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from exporter.app import App
     from exporter.clock import Clock
-    from exporter.web.addresses import Address
+    from exporter.web.addresses import Address, UnixAddress
+    from exporter.web.protection import Protection
     from exporter.web.server import Server
     from exporter.web.status import StatusPage
 
@@ -32,21 +36,39 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     """Where each listener listens."""
 
     web: Address
-    api: Address
+    api: Address | UnixAddress
     webhook: Address
 
 
-async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabled: bool) -> None:
+class WebFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says of the web listener, besides where it is."""
+
+    lifecycle_enabled: bool
+    config_file: Path | None
+    """Who gets in, and over what; None: everybody, over plain HTTP."""
+
+
+async def serve(app: App, clock: Clock, addresses: Addresses, flags: WebFlags) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP reloads.
 
-    Raises ListenError, StoreError or SecretError when it cannot start, and what a part of it fails with.
+    Raises ConfigError, ListenError, StoreError or SecretError when it cannot start, and what a part of it fails with.
     """
     allow_connections()
-    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    loop, stopping, systemd = asyncio.get_running_loop(), asyncio.Event(), Systemd(os.environ)
     loop.set_exception_handler(_log_unforeseen)
+
+    async def reload() -> list[str]:
+        """Read the configuration again."""
+        systemd.reloading()
+        try:
+            return await app.reload()
+        finally:
+            systemd.ready()
+
     async with AsyncExitStack() as listening:
+        await listening.enter_async_context(systemd.watched())
         # Scrapes are answered until the last commit is shown.
-        server = await start_web(app, addresses.web, lifecycle_enabled=lifecycle_enabled)
+        server = await start_web(app, clock, addresses.web, flags, reload)
         listening.push_async_callback(server.close)
         listening.push_async_callback(app.stop)
         listening.push_async_callback(app.listeners.close)
@@ -54,10 +76,12 @@ async def serve(app: App, clock: Clock, addresses: Addresses, *, lifecycle_enabl
         reloads: set[asyncio.Task[list[str]]] = set()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(app.reload())))
+        loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(reload())))
         _log.info("listening", extra=fields(url=server.url, **app.listeners.urls()))
         await _until(stopping, app.start(clock))
+        systemd.ready()
         await _until(stopping, app.failed)
+        systemd.stopping()
         _log.info("stopping")
     _log.info("stopped")
 
@@ -88,24 +112,38 @@ async def _until(stopping: asyncio.Event, work: Awaitable[None]) -> None:
         doing.cancel()
 
 
-async def start_web(app: App, address: Address, *, lifecycle_enabled: bool) -> Server:
-    """Answer scrapes and probes from now on; raises ListenError when the address cannot be had."""
+async def start_web(
+    app: App, clock: Clock, address: Address, flags: WebFlags, reload: Callable[[], Awaitable[list[str]]]
+) -> Server:
+    """Answer scrapes and probes from now on; raises ListenError, and ConfigError for a bad web configuration."""
+    protection = None if flags.config_file is None else _protection(flags.config_file, clock)
+
+    def problems() -> list[str]:
+        """Say what is wrong now, a line each."""
+        return app.problems() + ([] if protection is None else protection.problems())
+
     front = listener.Front(
         snapshot=app.snapshot,
-        problems=app.problems,
+        problems=problems,
         is_ready=lambda: app.ready,
-        reload=app.reload,
-        lifecycle_enabled=lifecycle_enabled,
-        status=lambda: _status(app),
+        reload=reload,
+        lifecycle_enabled=flags.lifecycle_enabled,
+        status=lambda: _status(app, problems()),
     )
-    return await listener.start(front, address)
+    return await listener.start(front, address, protection)
 
 
-async def _status(app: App) -> StatusPage:
+def _protection(file: Path, clock: Clock) -> Protection:
+    from exporter.web.protection import Protection  # noqa: PLC0415 (most listen without)
+
+    return Protection(file, clock)
+
+
+async def _status(app: App, problems: list[str]) -> StatusPage:
     """Return what the status page shows now."""
     from exporter import overview  # noqa: PLC0415 (only visitors need it)
     from exporter.web.status import Door  # noqa: PLC0415 (likewise)
 
     api = app.listeners.api
     door = None if api is None else Door(url=api.url, needs_token=api.guard.needs_token)
-    return await overview.status_page(app.core, app.problems(), door, is_ready=app.ready)
+    return await overview.status_page(app.core, problems, door, is_ready=app.ready)

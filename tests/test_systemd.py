@@ -1,73 +1,105 @@
-"""deploy/systemd: the unit, its configuration and its README fit each other and the exporter."""
+"""What systemd hears, at a socket that takes its place."""
 
 from __future__ import annotations
 
-import re
-import shlex
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import pytest
 
-from exporter import cli
-from exporter.config import ConfigError, load
-from exporter.config.secrets import Secret
-from exporter.serving import _OPEN_FILES as OPEN_FILES
-
-FOLDER: Final = Path(__file__).parents[1] / "deploy" / "systemd"
-UNIT: Final = (FOLDER / "smsbat-exporter.service").read_text("utf-8")
-README: Final = (FOLDER / "README.md").read_text("utf-8")
-CONFIG: Final = FOLDER / "config.yaml"
-CONFIG_PLACE: Final = Path("/etc/smsbat-exporter/config.yaml")
+from exporter.systemd import Systemd
 
 
-def settings(name: str) -> list[str]:
-    return re.findall(rf"^{name}=(.*)$", UNIT, re.MULTILINE)
+class Manager:
+    """Listens as systemd does."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(address)
+        self._socket.setblocking(False)  # noqa: FBT003 (the socket's own call)
+
+    def heard(self) -> dict[str, str]:
+        """Return the next message's lines."""
+        return dict(line.split("=", 1) for line in self._socket.recv(4096).decode().splitlines())
+
+    async def hears(self) -> dict[str, str]:
+        """Wait for the next message."""
+        async with asyncio.timeout(30):
+            message = await asyncio.get_running_loop().sock_recv(self._socket, 4096)
+        return dict(line.split("=", 1) for line in message.decode().splitlines())
+
+    def is_told_nothing(self) -> bool:
+        """Whether no message waits."""
+        try:
+            self._socket.recv(4096)
+        except BlockingIOError:
+            return True
+        return False
+
+    def close(self) -> None:
+        self._socket.close()
 
 
-def only(name: str) -> str:
-    (value,) = settings(name)
-    return value
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
+    monkeypatch.chdir(tmp_path)
+    made = Manager("notify")
+    yield made
+    made.close()
 
 
-def test_the_configuration_is_valid_with_the_units_credential(tmp_path: Path) -> None:
-    name, _, source = only("LoadCredential").partition(":")
-    (tmp_path / name).write_text("made-up\n", "utf-8")
-    config = load(CONFIG, {"CREDENTIALS_DIRECTORY": str(tmp_path), "SMSBAT_STORE_PATH": "/var/lib/x/state.db"})
-    assert config.accounts[0].auth.api_key == Secret(path=tmp_path / name)
-    assert config.store.path == Path("/var/lib/x/state.db")
-    assert source in README
+def test_it_hears_how_the_process_stands(manager: Manager) -> None:
+    systemd = Systemd({"NOTIFY_SOCKET": "notify"})
+    systemd.ready()
+    assert manager.heard() == {"READY": "1", "STATUS": "following messages"}
+    before = time.monotonic_ns() // 1000
+    systemd.reloading()
+    heard = manager.heard()
+    assert heard["RELOADING"] == "1"
+    assert before <= int(heard["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
+    systemd.stopping()
+    assert manager.heard()["STOPPING"] == "1"
 
 
-def test_the_configuration_says_what_is_missing_without_the_unit() -> None:
-    with pytest.raises(ConfigError, match="CREDENTIALS_DIRECTORY"):
-        load(CONFIG, {})
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="abstract sockets are Linux's")
+def test_an_address_that_begins_with_an_at_sign_is_abstract() -> None:
+    manager = Manager(f"\0smsbat-exporter-test-{os.getpid()}")
+    try:
+        Systemd({"NOTIFY_SOCKET": f"@smsbat-exporter-test-{os.getpid()}"}).ready()
+        assert manager.heard()["READY"] == "1"
+    finally:
+        manager.close()
 
 
-def test_the_command_takes_its_flags(monkeypatch: pytest.MonkeyPatch) -> None:
-    program, *arguments = shlex.split(only("ExecStart"))
-    assert program == "/opt/smsbat-exporter/bin/smsbat-exporter"
-    monkeypatch.setattr(cli, "_serve", lambda options: 40 if options.config_file == CONFIG_PLACE else 1)
-    assert cli.main(arguments) == 40
+def test_without_systemd_nobody_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    Systemd({}).ready()
+    assert not caplog.records
 
 
-def test_the_store_is_in_the_state_directory() -> None:
-    assert only("Environment") == f"SMSBAT_STORE_PATH=%S/{only('StateDirectory')}/state.db"
+def test_a_socket_that_is_gone_is_logged_and_costs_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Systemd({"NOTIFY_SOCKET": "gone"}).ready()
+    (record,) = caplog.records
+    assert record.message == "systemd cannot be told"
 
 
-def test_the_limit_of_open_files_is_the_one_that_the_exporter_asks_for() -> None:
-    assert int(only("LimitNOFILE")) == OPEN_FILES
+async def test_the_watchdog_hears_that_the_loop_turns_again_and_again(manager: Manager) -> None:
+    async with Systemd({"NOTIFY_SOCKET": "notify", "WATCHDOG_USEC": "1000"}).watched():
+        for _ in range(3):
+            assert await manager.hears() == {"WATCHDOG": "1"}
 
 
-def test_it_is_started_watched_and_reloaded_as_the_exporter_tells() -> None:
-    assert only("Type") == "notify"
-    assert re.fullmatch(r"\d+s", only("WatchdogSec"))
-    assert settings("ExecReload")[-1] == "/bin/kill -HUP $MAINPID"
-
-
-def test_the_readme_names_the_files_that_the_unit_uses() -> None:
-    for path in (str(CONFIG_PLACE), "/opt/smsbat-exporter", "/etc/systemd/system"):
-        assert path in README
-    for link in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (FOLDER / link).exists(), link
-    assert "${CREDENTIALS_DIRECTORY}" in CONFIG.read_text("utf-8")
+@pytest.mark.parametrize(
+    "env", [{}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "often"}, {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}]
+)
+async def test_a_watchdog_that_does_not_watch_this_process_hears_nothing(manager: Manager, env: dict[str, str]) -> None:
+    async with Systemd({"NOTIFY_SOCKET": "notify", **env}).watched():
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert manager.is_told_nothing()

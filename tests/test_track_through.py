@@ -241,6 +241,10 @@ def test_a_url_is_taken_with_a_slash_at_its_end_or_without(url: str) -> None:
     assert check_url(url) == check_url(f"{url}/") == url
 
 
+def test_the_path_of_a_socket_is_taken_as_it_is() -> None:
+    assert check_url("unix:/run/smsbat-exporter/api.sock") == "unix:/run/smsbat-exporter/api.sock"
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [
@@ -248,7 +252,7 @@ def test_a_url_is_taken_with_a_slash_at_its_end_or_without(url: str) -> None:
             (each, "must be the URL")
             for each in ("", "127.0.0.1:10768", "ftp://h", "http://", "http://h:0", "http://h:x")
         ),
-        *((each, "must be the URL") for each in ("http://h /", "http://h\n", "unix:/run/exporter.sock", "http://[::1")),
+        *((each, "must be the URL") for each in ("http://h /", "http://h\n", "unix:", "unix:/a\n", "http://[::1")),
         *(
             (each, "must hold no user name")
             for each in ("http://user:secret-9@h", "http://h/?token=secret-9", "http://h#x")

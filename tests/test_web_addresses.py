@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.web.addresses import Address, AddressError, parse
+from exporter.web.addresses import Address, AddressError, UnixAddress, parse, parse_local
 
 
 @pytest.mark.parametrize(
@@ -78,3 +80,24 @@ def test_any_text_is_an_address_or_an_address_error(text: str) -> None:
     except AddressError:
         return
     assert parse(str(address)) == address
+
+
+def test_a_path_behind_unix_is_a_socket_of_this_machine() -> None:
+    address = parse_local("unix:/run/smsbat-exporter/api.sock")
+    assert address == UnixAddress(Path("/run/smsbat-exporter/api.sock"))
+    assert str(address) == "unix:/run/smsbat-exporter/api.sock"
+    assert parse_local("127.0.0.1:1") == Address("127.0.0.1", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("unix:", "write the path"), ("unix:a\nb", "write the path"), (f"unix:/{'x' * 103}", "longer than 103 bytes")],
+)
+def test_what_cannot_be_the_path_of_a_socket_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(AddressError, match=reason):
+        parse_local(text)
+
+
+def test_only_the_api_can_be_at_a_path() -> None:
+    with pytest.raises(AddressError, match="write host:port"):
+        parse("unix:/run/smsbat-exporter/api.sock")

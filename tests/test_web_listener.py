@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.web.addresses import Address, parse
 from exporter.web.listener import Front, start
-from exporter.web.server import ListenError
+from exporter.web.server import ListenError, Server
 from exporter.web.status import StatusPage
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ WELL = Front(
 
 def unwell(*problems: str) -> Front:
     return replace(WELL, problems=lambda: problems)
+
+
+def port_of(server: Server) -> int:
+    assert isinstance(server.address, Address)
+    return server.address.port
 
 
 @asynccontextmanager
@@ -186,7 +191,7 @@ async def test_no_answer_names_a_version_or_lets_its_type_be_guessed(path: str) 
 async def test_port_0_takes_a_free_one_that_the_url_names(text: str) -> None:
     server = await start(WELL, parse(text))
     try:
-        assert server.url == f"http://{parse(text).host or 'localhost'}:{server.port}"
+        assert server.url == f"http://{parse(text).host or 'localhost'}:{port_of(server)}"
         async with aiohttp.ClientSession() as session, session.get(server.url + "/-/ready") as answer:
             assert answer.status == 200
     finally:
@@ -198,7 +203,7 @@ async def test_port_0_takes_a_free_one_that_the_url_names(text: str) -> None:
 async def test_no_host_listens_on_ipv4_and_ipv6(host: str) -> None:
     server = await start(WELL, parse(":0"))
     try:
-        url = f"http://{host}:{server.port}/-/ready"
+        url = f"http://{host}:{port_of(server)}/-/ready"
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             assert answer.status == 200
     finally:
@@ -209,10 +214,10 @@ async def test_an_address_in_use_is_an_error_that_names_it_and_its_flag() -> Non
     server = await start(WELL, LOOPBACK)
     try:
         with pytest.raises(ListenError) as raised:
-            await start(WELL, Address("127.0.0.1", server.port))
+            await start(WELL, Address("127.0.0.1", port_of(server)))
     finally:
         await server.close()
-    taken = f"127.0.0.1:{server.port}"
+    taken = f"127.0.0.1:{port_of(server)}"
     assert str(raised.value) == f"cannot listen on {taken} (--web.listen-address): Address already in use"
 
 
@@ -229,6 +234,6 @@ async def test_an_interface_that_is_not_there_is_an_error_that_names_it() -> Non
 async def test_a_closed_listener_gives_its_port_back() -> None:
     first = await start(WELL, LOOPBACK)
     await first.close()
-    second = await start(WELL, Address("127.0.0.1", first.port))
+    second = await start(WELL, Address("127.0.0.1", port_of(first)))
     await second.close()
-    assert second.port == first.port
+    assert port_of(second) == port_of(first)

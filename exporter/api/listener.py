@@ -10,13 +10,13 @@ from exporter.api.guards import Guard, is_loopback
 from exporter.api.messages import Backend, Messages
 from exporter.api.receiving import LINGERING_SECONDS
 from exporter.api.routing import add_routes
+from exporter.web.addresses import Address, UnixAddress
 from exporter.web.server import ListenError, Server, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from exporter.config import Api, Config, SecretReader
-    from exporter.web.addresses import Address
 
 FLAG: Final = "--api.listen-address"
 _LONGEST_LINE_BYTES: Final = 64 * 1024
@@ -29,6 +29,7 @@ class ApiServer:
     def __init__(self, server: Server, guard: Guard) -> None:
         """Take what listens and who guards it."""
         self.url = server.url
+        self.address = server.address
         self.guard = guard
         self._server = server
 
@@ -44,7 +45,7 @@ class ApiServer:
 async def start(
     backend: Callable[[], Backend | None],
     config: Callable[[], Config],
-    address: Address,
+    address: Address | UnixAddress,
     more: Iterable[web.RouteDef] = (),
 ) -> ApiServer:
     """Start the API listener; `backend` returns None while the exporter starts, `more` are the relay's routes.
@@ -52,13 +53,18 @@ async def start(
     Raises ListenError when the address cannot be had or must not be used, SecretError when the token cannot be read.
     """
     api = config().api
-    if api.token is None and not is_loopback(address.host):
-        raise ListenError(
-            f"cannot listen on {address} ({FLAG}): anything but loopback needs api.token_file, "
-            "which callers send as X-Exporter-Token"
-        )
-    guard = Guard(api, address.host)
+    refuse_strangers(api, address)
+    guard = Guard(api, address.host if isinstance(address, Address) else "localhost")
     return ApiServer(await serve(_application(backend, guard, config, more), address, FLAG), guard)
+
+
+def refuse_strangers(api: Api, address: Address | UnixAddress) -> None:
+    """Raise ListenError when anybody could reach the listener and nobody would have to prove anything."""
+    if api.token is None and isinstance(address, Address) and not is_loopback(address.host):
+        raise ListenError(
+            f"cannot listen on {address} ({FLAG}): anything but loopback and unix:/path/of/a.sock needs "
+            "api.token_file, which callers send as X-Exporter-Token"
+        )
 
 
 def _application(

@@ -91,7 +91,7 @@ class _Builder:
     Events, not PyYAML's nodes: its recursive composer is slower and overflows the C stack on deep nesting.
     """
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str] | None) -> None:
         self.value: Value = None
         self.marks: dict[int, dict[str | int, _Marks]] = {}
         self.faults: list[Fault] = []
@@ -142,7 +142,7 @@ class _Builder:
                 self._fault("is empty: give it a value (an empty list is [], an empty section {}) or remove the key")
             return None
         text = Plain(event.value) if plain else event.value
-        if "$" not in text or not self._open:
+        if self._env is None or "$" not in text or not self._open:
             return text
         try:
             return expand(text, self._env)
@@ -187,8 +187,8 @@ def _next_step(inside: _Open) -> str | int:
     return inside.key or ""
 
 
-def read_document(content: bytes, env: Mapping[str, str]) -> Document:
-    """Read YAML, with `${NAME}` filled in from `env`; raise UnreadableError where it is none that we take."""
+def read_document(content: bytes, env: Mapping[str, str] | None) -> Document:
+    """Read YAML, with `${NAME}` filled in if there is an `env`; UnreadableError where it is none that we take."""
     builder = _Builder(env)
     try:
         for event in yaml.parse(_decoded(content), Loader=_LOADER):

@@ -9,7 +9,6 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from exporter.config.model import Config
 from exporter.config.problems import Fault, KeyPath, shown_key
 
 _MESSAGES: Final = MappingProxyType(
@@ -39,14 +38,14 @@ _MESSAGES: Final = MappingProxyType(
 )
 
 
-def faults_in(error: ValidationError) -> Iterator[Fault]:
-    """Yield what was refused, never with the value."""
+def faults_in(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]:
+    """Yield what the model refused, never with the value."""
     for details in error.errors(include_url=False):
         path = tuple(step for step in details["loc"] if step != "[key]")
         if details["type"] == "too_short" and details["input"]:
             continue  # the entries are there, and refused themselves
         if details["type"] == "extra_forbidden":
-            yield Fault(path, _unknown_key(path), at_key=True)
+            yield Fault(path, _unknown_key(path, model), at_key=True)
         else:
             yield Fault(path, _message(details), at_key="[key]" in details["loc"])
 
@@ -58,17 +57,16 @@ def _message(details: ErrorDetails) -> str:
     return _MESSAGES.get(details["type"], "has a wrong value").format_map(context)
 
 
-def _unknown_key(path: KeyPath) -> str:
+def _unknown_key(path: KeyPath, model: type[BaseModel]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 (a quarter of a megabyte that only a mistake needs)
 
-    valid = sorted(_section_at(path[:-1]).model_fields)
+    valid = sorted(_section_at(path[:-1], model).model_fields)
     key = shown_key(str(path[-1])).rstrip("…").lower().replace("-", "_")
     close = get_close_matches(key, valid, n=1)
     return f"is no setting: did you mean {close[0]}?" if close else f"is no setting here: there are {', '.join(valid)}"
 
 
-def _section_at(path: KeyPath) -> type[BaseModel]:
-    section: type[BaseModel] = Config
+def _section_at(path: KeyPath, section: type[BaseModel]) -> type[BaseModel]:
     for step in path:
         field = section.model_fields.get(str(step))  # none for a position or a user's own name
         section = (field and section_in(field.annotation)) or section

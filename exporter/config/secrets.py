@@ -12,6 +12,9 @@ from pydantic import SecretStr
 
 _LONGEST_BYTES: Final = 64 * 1024
 
+Signature = tuple[int, ...]
+"""The state of a file by its device, inode, size and times: another one when it was written or replaced."""
+
 
 class SecretError(ValueError):
     """Why something cannot be a secret; never says what it holds."""
@@ -31,7 +34,7 @@ class SecretReader:
         """Read the secret; raise SecretError when there is no usable value to start with."""
         self._path = secret.path
         self._problem: str | None = None
-        self._signature: tuple[int, ...] | None = None
+        self._signature: Signature | None = None
         if secret.path is None:
             self._value = check_secret(secret.text.get_secret_value() if secret.text else "")
         else:
@@ -44,7 +47,7 @@ class SecretReader:
 
     def current(self) -> str:
         """Return the value, read again if the file's inode, size or times changed: one `stat` when they did not."""
-        if self._path is not None and (self._signature is None or _signature_at(self._path) != self._signature):
+        if self._path is not None and (self._signature is None or signature_at(self._path) != self._signature):
             self._read(self._path)
         return self._value
 
@@ -72,36 +75,38 @@ def check_secret(text: str) -> str:
     return text
 
 
-def read_secret_file(path: Path) -> tuple[str, tuple[int, ...]]:
+def read_secret_file(path: Path) -> tuple[str, Signature]:
     """Return the secret in the file, less one final newline, and the signature of the file's state."""
+    text, signature = read_text_file(path)
+    return check_secret(text.removesuffix("\n").removesuffix("\r")), signature
+
+
+def read_text_file(path: Path, longest_bytes: int = _LONGEST_BYTES) -> tuple[str, Signature]:
+    """Return what a file holds, and the signature of its state before; raise SecretError."""
     try:
         # Non-blocking, so that a pipe nobody writes to cannot hold up the caller.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise SecretError("is not a regular file")
-            content = file.read(_LONGEST_BYTES + 1)
+            content = file.read(longest_bytes + 1)
     except OSError as error:
         raise SecretError(f"cannot be read: {error.strerror}") from None
-    return _secret_in(content), _signature(status)
-
-
-def _secret_in(content: bytes) -> str:
-    if len(content) > _LONGEST_BYTES:
-        raise SecretError("is longer than 64 KiB")
+    if len(content) > longest_bytes:
+        raise SecretError(f"is longer than {longest_bytes // 1024} KiB")
     try:
-        text = content.decode()
+        return content.decode(), _signature(status)
     except UnicodeDecodeError:
         raise SecretError("is not UTF-8 text") from None
-    return check_secret(text.removesuffix("\n").removesuffix("\r"))
 
 
-def _signature_at(path: Path) -> tuple[int, ...] | None:
+def signature_at(path: Path) -> Signature | None:
+    """Return the signature of the file that is at a path now; None when there is none."""
     try:
         return _signature(path.stat())
     except OSError:
         return None
 
 
-def _signature(status: os.stat_result) -> tuple[int, ...]:
+def _signature(status: os.stat_result) -> Signature:
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -14,7 +14,7 @@ from exporter.clock import SystemClock
 from exporter.demo import setting, telling
 from exporter.demo.stopping import stop_signal
 from exporter.demo.traffic import Traffic
-from exporter.serving import Addresses, start_web
+from exporter.serving import Addresses, WebFlags, start_web
 from exporter.store.choice import open_store
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ _FIRST_LINE_SECONDS: Final = 5.0
 _LINE_SECONDS: Final = 10.0
 
 
-async def demo(addresses: Addresses, *, lifecycle_enabled: bool, say: Callable[[str], None]) -> None:
-    """Run until Ctrl-C or SIGTERM; raises ListenError when it cannot start."""
+async def demo(addresses: Addresses, flags: WebFlags, *, say: Callable[[str], None]) -> None:
+    """Run until Ctrl-C or SIGTERM; raises ConfigError or ListenError when it cannot start."""
     stopping, clock = stop_signal(), SystemClock()
     async with AsyncExitStack() as opened:
         urls: dict[str, str] = {}
@@ -36,7 +36,7 @@ async def demo(addresses: Addresses, *, lifecycle_enabled: bool, say: Callable[[
             opened.push_async_callback(simulator.close)
             urls[name] = await simulator.start()
         app = App(setting.config(urls), lambda: setting.config(urls), open_store)
-        server = await start_web(app, addresses.web, lifecycle_enabled=lifecycle_enabled)
+        server = await start_web(app, clock, addresses.web, flags, app.reload)
         opened.push_async_callback(server.close)
         opened.push_async_callback(app.stop)
         opened.push_async_callback(app.listeners.close)

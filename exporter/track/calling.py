@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+_UNIX: Final = "unix:"
 _ANSWER_SECONDS: Final = 15.0
 _LONGEST_SHOWN: Final = 200
 _LONGEST_PAUSE_SECONDS: Final = 60.0
@@ -65,10 +66,14 @@ class Calls:
         headers = {"User-Agent": f"smsbat-exporter/{__version__}", "Accept": "application/json"}
         if token is not None:
             headers["X-Exporter-Token"] = token
+        self._base = url
+        connector: aiohttp.BaseConnector
+        if url.startswith(_UNIX):
+            connector, self._base = aiohttp.UnixConnector(url.removeprefix(_UNIX), limit=at_once), "http://localhost"
+        else:
+            connector = aiohttp.TCPConnector(limit=at_once)
         # The token is for this exporter alone: no proxy of the environment, and below no redirect.
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=at_once), headers=headers, trust_env=False
-        )
+        self._session = aiohttp.ClientSession(connector=connector, headers=headers, trust_env=False)
 
     async def __aenter__(self) -> Self:
         """Hand itself over."""
@@ -95,7 +100,7 @@ class Calls:
         timeout = aiohttp.ClientTimeout(total=seconds)
         try:
             async with self._session.request(
-                *(method, self.url + path),
+                *(method, self._base + path),
                 params=query,
                 data=body,
                 headers=headers,
@@ -125,14 +130,18 @@ class Calls:
 
 
 def check_url(url: str) -> str:
-    """Return the base URL without a final slash; raise UsageError, which quotes nothing of it."""
+    """Return the base URL without a final slash, or `unix:PATH`; raise UsageError, which quotes nothing of it."""
+    if url.startswith(_UNIX) and url != _UNIX and url.isprintable():
+        return url
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or " " in url:
-        raise UsageError("--via: must be the URL of an exporter's API listener, such as http://127.0.0.1:10768")
+        raise UsageError(
+            "--via: must be the URL of an API listener, such as http://127.0.0.1:10768 or unix:/run/api.sock"
+        )
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise UsageError("--via: must hold no user name, password, query or fragment")
     return url.rstrip("/")

@@ -47,7 +47,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document in place of the table")
     parser.add_argument("--account", metavar="NAME", help="whose messages they are (default: the first account)")
     parser.add_argument("--channel", help="their message type, which chooses the polling entry")
-    parser.add_argument("--via", metavar="URL", help="ask a running exporter's API listener in place of SMSBat")
+    parser.add_argument(
+        "--via",
+        metavar="URL",
+        help="ask a running exporter's API listener in place of SMSBat (also unix:/path/of/its.sock)",
+    )
     parser.add_argument(
         "--via-token-file",
         metavar="FILE",

@@ -1,9 +1,11 @@
-"""Reads a listen address the way Prometheus' flags write it."""
+"""Reads a listen address the way Prometheus' flags write it, and `unix:` where only this machine may come."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -14,6 +16,9 @@ _LABEL: Final = "[A-Za-z0-9_-]{1,63}"
 _PLAIN: Final = re.compile(rf"((?:{_LABEL}(?:\.{_LABEL})*)?):([0-9]{{1,5}})", re.ASCII)
 _HIGHEST_PORT: Final = 65535
 _ALL_IPV6: Final = "::"
+_UNIX: Final = "unix:"
+_LONGEST_PATH_BYTES: Final = 103
+"""Of a Unix socket: what the shortest of the systems takes."""
 
 
 class AddressError(ValueError):
@@ -33,6 +38,27 @@ class Address(msgspec.Struct, frozen=True):
     def is_every_interface(self) -> bool:
         """Whether IPv4 and IPv6 are both meant; as in Go, `[::]` means both too."""
         return self.host in {"", _ALL_IPV6}
+
+
+class UnixAddress(msgspec.Struct, frozen=True):
+    """Where to listen: a path at which nobody but this machine comes, and of it only who may write there."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{_UNIX}{self.path}"
+
+
+def parse_local(text: str) -> Address | UnixAddress:
+    """Read `unix:/run/smsbat-exporter/api.sock`, or what `parse` reads."""
+    if not text.startswith(_UNIX):
+        return parse(text)
+    path = text.removeprefix(_UNIX)
+    if not path or not path.isprintable():
+        raise AddressError(f"{text!r} is no listen address: write the path of a socket behind {_UNIX}")
+    if len(os.fsencode(path)) > _LONGEST_PATH_BYTES:
+        raise AddressError(f"{text!r} is no listen address: the path is longer than {_LONGEST_PATH_BYTES} bytes")
+    return UnixAddress(Path(path))
 
 
 def parse(text: str) -> Address:

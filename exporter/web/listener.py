@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
     from exporter.web.addresses import Address
+    from exporter.web.protection import Protection
     from exporter.web.status import StatusPage
 
 FLAG: Final = "--web.listen-address"
@@ -74,9 +75,14 @@ def _written(page: StatusPage) -> tuple[str, str]:
     return pages.render(page), pages.CONTENT_SECURITY_POLICY
 
 
-async def start(front: Front, address: Address) -> Server:
-    """Start the web listener; raises ListenError when the address cannot be had."""
-    return await serve(_application(front), address, FLAG)
+async def start(front: Front, address: Address, protection: Protection | None = None) -> Server:
+    """Start the web listener, protected as the web configuration says; raises ListenError."""
+    if protection is None:
+        return await serve(_application(front), address, FLAG)
+    app = _application(front)
+    app.middlewares.append(protection.guard)
+    app.on_response_prepare.append(protection.add_headers)
+    return await serve(app, address, FLAG, protection.context)
 
 
 def _application(front: Front) -> web.Application:

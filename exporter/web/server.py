@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 from aiohttp import hdrs, web
 
-from exporter.web.addresses import Address
+from exporter.web.addresses import Address, UnixAddress
+from exporter.web.entrance import Entrance
+from exporter.web.sockets import BACKLOG, bound_socket, reason, removed
 
-_BACKLOG: Final = 4096
-"""Connections that may wait to be accepted, where the system allows it: one too many tries again after a second."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from ssl import SSLContext
+
 _GRACE_SECONDS: Final = 1.0
 """How long answers under way may still take when the listener closes."""
 
@@ -23,31 +25,52 @@ class ListenError(Exception):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """A running server; its `url` has no slash at the end."""
+    """A running server; its `url` has no slash at the end, and is `unix:` and the path at a Unix socket."""
 
     url: str
-    port: int
+    address: Address | UnixAddress
+    """Where it listens, with the port that it got."""
+    _listening: asyncio.AbstractServer | Entrance
     _runner: web.AppRunner
 
     async def close(self) -> None:
         """Stop listening, let answers under way finish for a moment, close every connection."""
+        self._listening.close()
+        if isinstance(self.address, UnixAddress):
+            removed(self.address.path)
         await self._runner.cleanup()
 
 
-async def serve(app: web.Application, address: Address, flag: str) -> Server:
-    """Serve `app` on `address`, hardened; `flag` is where the user set it, for the ListenError."""
+async def serve(
+    app: web.Application,
+    address: Address | UnixAddress,
+    flag: str,
+    context: Callable[[], SSLContext | None] | None = None,
+) -> Server:
+    """Serve `app` on `address`, hardened; `flag` is where the user set it, for the ListenError.
+
+    `context`, if given, is asked for the TLS of each new connection; it may return None.
+    """
     try:
-        sock = await asyncio.to_thread(_bound_socket, address)
+        sock = await asyncio.to_thread(bound_socket, address)
     except OSError as error:
-        raise ListenError(f"cannot listen on {address} ({flag}): {_reason(error)}") from error
+        raise ListenError(f"cannot listen on {address} ({flag}): {reason(error)}") from error
     app.on_response_prepare.append(_harden)
     # No access log: it would put paths and query strings of strangers into the log.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS)
     await runner.setup()
-    await web.SockSite(runner, sock, backlog=_BACKLOG).start()
-    port = sock.getsockname()[1]
-    host = "localhost" if address.is_every_interface else address.host
-    return Server(f"http://{Address(host, port)}", port, runner)
+    application = cast("Callable[[], asyncio.Protocol]", runner.server)
+    loop = asyncio.get_running_loop()
+    if isinstance(address, UnixAddress):
+        at_path = await loop.create_unix_server(application, sock=sock, backlog=BACKLOG)
+        return Server(str(address), address, at_path, runner)
+    bound = Address(address.host, sock.getsockname()[1])
+    reached = Address("localhost", bound.port) if address.is_every_interface else bound
+    if context is None:
+        listening = await loop.create_server(application, sock=sock, backlog=BACKLOG)
+        return Server(f"http://{reached}", bound, listening, runner)
+    scheme = "http" if context() is None else "https"
+    return Server(f"{scheme}://{reached}", bound, Entrance(sock, application, context), runner)
 
 
 async def _harden(_: web.Request, response: web.StreamResponse) -> None:
@@ -55,22 +78,3 @@ async def _harden(_: web.Request, response: web.StreamResponse) -> None:
     response.headers[hdrs.SERVER] = "smsbat-exporter"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
-
-
-def _bound_socket(address: Address) -> socket.socket:
-    """One listening socket; for every interface it takes IPv6 and IPv4, where the machine has both."""
-    if address.is_every_interface:
-        dual = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if dual else socket.AF_INET
-        return socket.create_server(("", address.port), family=family, dualstack_ipv6=dual)
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    # A name with both kinds of address means IPv4, as in Go.
-    family, _, _, _, name = min(found, key=lambda info: info[0] != socket.AF_INET)
-    return socket.create_server(name, family=family)
-
-
-def _reason(error: OSError) -> str:
-    """Give the system's words alone: `create_server` adds the address to them."""
-    if isinstance(error, socket.gaierror) or error.errno is None:
-        return error.strerror or str(error)
-    return os.strerror(error.errno)

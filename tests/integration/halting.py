@@ -19,7 +19,7 @@ from exporter import logs
 from exporter.app import App
 from exporter.clock import SystemClock
 from exporter.config import load
-from exporter.serving import Addresses, serve
+from exporter.serving import Addresses, WebFlags, serve
 from exporter.store.sqlite import SqliteStore
 from exporter.web.addresses import Address
 
@@ -57,7 +57,8 @@ async def main(point: str, last: int) -> None:
 
     app = App(_load(), _load, open_store)
     loopback = Address("127.0.0.1", 0)
-    await serve(app, SystemClock(), Addresses(web=loopback, api=loopback, webhook=loopback), lifecycle_enabled=False)
+    addresses = Addresses(web=loopback, api=loopback, webhook=loopback)
+    await serve(app, SystemClock(), addresses, WebFlags(lifecycle_enabled=False, config_file=None))
 
 
 if __name__ == "__main__":

@@ -68,12 +68,14 @@ def _series(labels: Mapping[str, str]) -> Series:
 
 
 @contextlib.asynccontextmanager
-async def scraping(folder: Path, target: str, *more: str) -> AsyncIterator[Prometheus]:
+async def scraping(
+    folder: Path, target: str, *more: str, prometheus_config: str = PROMETHEUS_CONFIG
+) -> AsyncIterator[Prometheus]:
     """Run a Prometheus, maybe with more flags, that scrapes a target every second while the block lasts."""
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("prometheus is not installed")
-    (folder / "prometheus.yml").write_text(PROMETHEUS_CONFIG.format(target=target), "utf-8")
+    (folder / "prometheus.yml").write_text(prometheus_config.format(target=target), "utf-8")
     port = free_port()
     flags = ["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", f"--web.listen-address=127.0.0.1:{port}"]
     process = await asyncio.create_subprocess_exec(

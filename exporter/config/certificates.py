@@ -1,0 +1,114 @@
+"""Certificates and their keys as PEM text: whether they fit, and until when they are valid."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import re
+import ssl
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from pydantic import SecretStr
+
+from exporter.config.secrets import Signature, read_text_file
+
+_LONGEST_BYTES: Final = 1024 * 1024
+"""A bundle of all public authorities is a quarter of it."""
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_VERSION_TAG: Final = 0xA0
+_UTC_TIME_TAG: Final = 0x17
+
+
+class Pem(msgspec.Struct, frozen=True):
+    """PEM text, and the file that it was read from, if any."""
+
+    text: SecretStr
+    path: Path | None = None
+    signature: Signature | None = None
+
+
+class EncryptedKeyError(Exception):
+    """A private key that wants a passphrase, which nobody is there to type."""
+
+
+def read_pem(path: Path) -> Pem:
+    """Read a PEM file; raise SecretError."""
+    text, signature = read_text_file(path, _LONGEST_BYTES)
+    return Pem(SecretStr(text), path, signature)
+
+
+def load_chain(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
+    """Have a context serve a certificate, from the bytes that were read; raise ValueError when the two do not fit."""
+    with _as_file(certificate) as certificate_file, _as_file(key) as key_file:
+        try:
+            context.load_cert_chain(certificate_file, key_file, _no_passphrase)
+        except EncryptedKeyError:
+            raise ValueError("is encrypted: give a key without a passphrase") from None
+        except ssl.SSLError as error:
+            fits = "MISMATCH" not in (error.reason or "")
+            raise ValueError("holds no private key" if fits else "does not belong to the certificate") from None
+
+
+def ends_at(chain: Pem) -> tuple[float, ...]:
+    """Return until when each certificate is valid, in Unix seconds; raise ValueError when one cannot be read."""
+    blocks = _CERTIFICATE.findall(chain.text.get_secret_value())
+    if not blocks:
+        raise ValueError("holds no certificate in PEM")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata="\n".join(blocks))
+        return tuple(_not_after(ssl.PEM_cert_to_DER_cert(block)) for block in blocks)
+    except (ssl.SSLError, ValueError, IndexError):
+        raise ValueError("holds a certificate that cannot be read") from None
+
+
+def _no_passphrase() -> str:
+    """OpenSSL would ask for it at the terminal."""
+    raise EncryptedKeyError
+
+
+@contextlib.contextmanager
+def _as_file(pem: Pem) -> Iterator[str]:
+    """OpenSSL reads its own files only; this one holds what was checked, also when the original has changed since."""
+    content = pem.text.get_secret_value().encode()
+    if hasattr(os, "memfd_create"):  # in memory, since the root file system may be read-only
+        descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{descriptor}"
+    else:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+
+
+def _not_after(der: bytes) -> float:
+    """Read Certificate > tbsCertificate > validity > notAfter (RFC 5280, section 4.1)."""
+    _, inside_certificate, _ = _element(der, 0)
+    _, at, _ = _element(der, inside_certificate)
+    tag, _, end = _element(der, at)
+    at = end if tag == _VERSION_TAG else at
+    for _ in ("serialNumber", "signature", "issuer"):
+        _, _, at = _element(der, at)
+    _, not_before, _ = _element(der, at)
+    _, _, at = _element(der, not_before)
+    tag, start, end = _element(der, at)
+    text = der[start:end].decode("ascii")
+    if tag == _UTC_TIME_TAG:  # two digits of the year: 1950 to 2049
+        text = ("20" if text < "50" else "19") + text
+    return dt.datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=dt.UTC).timestamp()
+
+
+def _element(der: bytes, at: int) -> tuple[int, int, int]:
+    """Return the tag of the DER element at a place, where its content starts, and where it ends."""
+    tag, length, start = der[at], der[at + 1], at + 2
+    if length & 0x80:
+        size = length & 0x7F
+        length, start = int.from_bytes(der[start : start + size], "big"), start + size
+    return tag, start, start + length

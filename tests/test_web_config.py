@@ -1,0 +1,232 @@
+"""The file of --web.config.file: what is taken, and each refusal with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509 import load_pem_x509_certificates
+from pydantic import SecretStr
+
+from exporter.config import ConfigError
+from exporter.config.certificates import Pem, ends_at
+from exporter.config.web_config import load_web_config
+from tests.certificates import CLIENTS, HASH, PASSWORD, TLS, USERS, established, written
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("web")
+    established(made)
+    (made / "nothing.pem").write_text("no PEM\n")
+    key = load_pem_private_key((made / "server-key.pem").read_bytes(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word"))
+    (made / "locked-key.pem").write_bytes(locked)
+    broken = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    (made / "broken.pem").write_text(broken)
+    (made / "folder").mkdir()
+    return made
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    path = written(folder, text)
+    with pytest.raises(ConfigError) as refused:
+        load_web_config(path)
+    return [str(problem).removeprefix(f"{path}:") for problem in refused.value.problems]
+
+
+def test_an_empty_section_of_each_kind_protects_nothing(folder: Path) -> None:
+    config, files = load_web_config(written(folder, "http_server_config: {}\nbasic_auth_users: {}\n"))
+    assert (config.tls_server_config, config.basic_auth_users, config.http_server_config.headers) == (None, {}, {})
+    assert list(files) == [folder / "web.yml"]
+
+
+def test_everything_that_the_format_has_arrives(folder: Path) -> None:
+    text = (
+        TLS + CLIENTS + "  client_allowed_sans: [prometheus.monitoring.svc]\n"
+        "  min_version: TLS12\n  max_version: TLS12\n  prefer_server_cipher_suites: false\n"
+        "  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]\n"
+        "http_server_config:\n  http2: true\n  headers:\n    X-Frame-Options: deny\n"
+        "    Strict-Transport-Security: max-age=31536000\n" + USERS
+    )
+    config, files = load_web_config(written(folder, text))
+    tls = config.tls_server_config
+    assert tls is not None
+    assert tls.verifies
+    assert tls.key is not None
+    assert tls.key.text.get_secret_value() == (folder / "server-key.pem").read_text()
+    assert (tls.min_version, tls.max_version, tls.prefer_server_cipher_suites) == ("TLS12", "TLS12", False)
+    assert tls.client_allowed_sans == ("prometheus.monitoring.svc",)
+    assert config.http_server_config.headers["X-Frame-Options"] == "deny"
+    assert config.basic_auth_users["prometheus"].get_secret_value() == HASH
+    assert {path.name for path in files} == {"web.yml", "server.pem", "server-key.pem", "ca.pem"}
+
+
+def test_certificates_can_stand_in_the_file_itself(folder: Path) -> None:
+    def inline(name: str) -> str:
+        return "".join(f"    {line}\n" for line in (folder / name).read_text().splitlines())
+
+    text = f"tls_server_config:\n  cert: |\n{inline('server.pem')}  key: |\n{inline('server-key.pem')}"
+    config, files = load_web_config(written(folder, text))
+    assert config.tls_server_config is not None
+    assert list(files) == [folder / "web.yml"]
+    assert "PRIVATE KEY" not in repr(config)
+
+
+def test_a_dollar_is_a_dollar(folder: Path) -> None:
+    config, _ = load_web_config(written(folder, "http_server_config: {headers: {X-XSS-Protection: '${HOME}'}}\n"))
+    assert config.http_server_config.headers == {"X-XSS-Protection": "${HOME}"}
+
+
+def test_neither_a_hash_nor_a_key_shows_in_a_repr(folder: Path) -> None:
+    shown = repr(load_web_config(written(folder, TLS + CLIENTS + USERS)))
+    assert HASH not in shown
+    assert (folder / "server-key.pem").read_text().splitlines()[1] not in shown
+
+
+SERVER = "tls_server_config:\n  cert_file: server.pem\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (SERVER, ["1:1: tls_server_config.key: is needed: give key_file or key"]),
+        (
+            "tls_server_config: {}\n",
+            [
+                "1:1: tls_server_config.cert: is needed: give cert_file or cert",
+                "1:1: tls_server_config.key: is needed: give key_file or key",
+            ],
+        ),
+        (
+            SERVER + "  key_file: gone.pem\n",
+            ["3:13: tls_server_config.key_file: cannot be read: No such file or directory"],
+        ),
+        (SERVER + "  key_file: folder\n", ["3:13: tls_server_config.key_file: cannot be read: Is a directory"]),
+        (SERVER + "  key_file: nothing.pem\n", ["3:13: tls_server_config.key_file: holds no private key"]),
+        (
+            SERVER + "  key_file: client-key.pem\n",
+            ["3:13: tls_server_config.key_file: does not belong to the certificate"],
+        ),
+        (
+            SERVER + "  key_file: locked-key.pem\n",
+            ["3:13: tls_server_config.key_file: is encrypted: give a key without a passphrase"],
+        ),
+        (
+            "tls_server_config:\n  cert_file: nothing.pem\n  key_file: server-key.pem\n",
+            ["2:14: tls_server_config.cert_file: holds no certificate in PEM"],
+        ),
+        (
+            "tls_server_config:\n  cert_file: broken.pem\n  key_file: server-key.pem\n",
+            ["2:14: tls_server_config.cert_file: holds a certificate that cannot be read"],
+        ),
+        (
+            TLS + "  key: text\n",
+            ["4:8: tls_server_config.key: give either key or key_file, not both"],
+        ),
+        (
+            TLS + "  client_auth_type: RequireAndVerifyClientCert\n",
+            ["4:21: tls_server_config.client_auth_type: RequireAndVerifyClientCert needs client_ca_file or client_ca"],
+        ),
+        (
+            TLS + "  client_ca_file: ca.pem\n",
+            [
+                (
+                    "1:1: tls_server_config.client_auth_type: must be RequireAndVerifyClientCert or "
+                    "VerifyClientCertIfGiven for the client CA to count"
+                )
+            ],
+        ),
+        (
+            TLS + "  client_auth_type: RequireAnyClientCert\n",
+            [
+                (
+                    "4:21: tls_server_config.client_auth_type: RequireAnyClientCert verifies nothing: "
+                    "use RequireAndVerifyClientCert with client_ca_file"
+                )
+            ],
+        ),
+        (
+            TLS + "  client_allowed_sans: [a]\n",
+            [
+                (
+                    "4:3: tls_server_config.client_allowed_sans: "
+                    "need client_auth_type RequireAndVerifyClientCert or VerifyClientCertIfGiven"
+                )
+            ],
+        ),
+        (
+            TLS + "  min_version: TLS11\n",
+            ["4:16: tls_server_config.min_version: is no longer safe (RFC 8996): use TLS12 or TLS13"],
+        ),
+        (
+            TLS + "  min_version: TLS13\n  max_version: TLS12\n",
+            ["5:16: tls_server_config.max_version: must not be below min_version"],
+        ),
+        (
+            TLS + "  curve_preferences: [X25519]\n",
+            [
+                (
+                    "4:3: tls_server_config.curve_preferences: is no setting here: there are cert, cert_file, "
+                    "cipher_suites, client_allowed_sans, client_auth_type, client_ca, client_ca_file, key, key_file, "
+                    "max_version, min_version, prefer_server_cipher_suites"
+                )
+            ],
+        ),
+        (
+            "rate_limit: {burst: 1}\n",
+            ["1:1: rate_limit: is no setting here: there are basic_auth_users, http_server_config, tls_server_config"],
+        ),
+        ("tls_server_confg: {}\n", ["1:1: tls_server_confg: is no setting: did you mean tls_server_config?"]),
+        (
+            "http_server_config: {headers: {Server: x}}\n",
+            [
+                (
+                    "1:32: http_server_config.headers.Server: must be 'Content-Security-Policy', "
+                    "'Strict-Transport-Security', 'X-Content-Type-Options', 'X-Frame-Options' or 'X-XSS-Protection'"
+                )
+            ],
+        ),
+        (
+            "http_server_config: {headers: {X-Frame-Options: maybe}}\n",
+            ["1:22: http_server_config.headers: X-Frame-Options must be deny or sameorigin"],
+        ),
+        (
+            f"basic_auth_users: {{prometheus: {PASSWORD}}}\n",
+            [
+                (
+                    "1:32: basic_auth_users.prometheus: must be a bcrypt hash such as `htpasswd -nB` prints after the "
+                    "colon, not a password"
+                )
+            ],
+        ),
+        (
+            f"basic_auth_users: {{'a:b': '{HASH}'}}\n",
+            ["1:20: basic_auth_users.a…: must be a name without a colon"],
+        ),
+        ("- a\n", ["1:1: must be a section of keys, such as `tls_server_config:`"]),
+        ("a: b: c\n", ["1:5: is not YAML: mapping values are not allowed in this context"]),
+    ],
+)
+def test_what_is_wrong_is_refused_at_its_place(folder: Path, text: str, expected: list[str]) -> None:
+    found = problems(folder, text)
+    assert found == expected
+    assert PASSWORD not in "".join(found)
+
+
+def test_a_file_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yml: cannot be read: No such file or directory"):
+        load_web_config(tmp_path / "none.yml")
+
+
+def test_the_end_of_each_certificate_of_a_chain_is_read(folder: Path) -> None:
+    chain = (folder / "server.pem").read_text() + (folder / "ca.pem").read_text()
+    expected = [each.not_valid_after_utc.timestamp() for each in load_pem_x509_certificates(chain.encode())]
+    assert list(ends_at(Pem(SecretStr(chain)))) == expected
+    assert len(expected) == 2
