@@ -94,6 +94,14 @@ def test_the_build_arguments_are_those_of_the_dockerfile() -> None:
     assert set(re.findall(r"(\w+)=", given)) <= arguments
 
 
+def test_a_change_of_what_the_image_is_made_of_builds_it() -> None:
+    triggers: dict[str, Any] = WORKFLOWS["image.yml"][True]  # type: ignore[index]  # YAML takes `on` for a boolean
+    watched = {path.removesuffix("/**") for path in triggers["pull_request"]["paths"]}
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    for source in set(" ".join(copied).split()) - {"README.md", "LICENSE"}:  # which are no code
+        assert watched & {source, *map(str, Path(source).parents)}, source
+
+
 def test_dependabot_looks_where_things_are() -> None:
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf-8"))["updates"]
     places = {update["package-ecosystem"]: ROOT / update["directory"].lstrip("/") for update in updates}

@@ -15,8 +15,8 @@ from tests.integration.process import ROOT
 FOLDER: Final = ROOT / "deploy" / "systemd"
 UNIT: Final = FOLDER / "smsbat-exporter.service"
 README: Final = (FOLDER / "README.md").read_text("utf-8")
-EXPOSURE: Final = 20
-"""Tenths: below 2.0 systemd calls a service OK."""
+EXPOSURE: Final = 15
+"""Tenths. Below 2.0 systemd calls a service OK; it is 1.2 by the weights of systemd 252."""
 
 
 async def analyze(*arguments: str) -> tuple[int, str]:
