@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := $(wildcard exporter tests bench prometheus docs/examples grafana/source deploy/compose/demo .ci/release_notes.py)
-SHELL_SCRIPTS := $(wildcard .ci/run .ci/smoke-image .ci/compose-flows docs/examples/*.sh)
+CODE := $(wildcard exporter tests bench prometheus deploy/compose/demo deploy/image deploy/source docs/examples docs/source \
+	grafana/source .ci/release_notes.py)
+SHELL_SCRIPTS := $(wildcard .ci/run .ci/image .ci/smoke-image .ci/compose-flows docs/examples/*.sh)
 
-.PHONY: demo test check rules dashboards bench lock clean
+.PHONY: demo test check rules docs dashboards manifests bench lock clean
 
 demo: $(VENV)/.run-ready
 	@$(BIN)/smsbat-exporter demo
@@ -21,8 +22,10 @@ check: $(VENV)/.dev-ready
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/interrogate exporter grafana prometheus
+	$(BIN)/interrogate exporter grafana prometheus deploy docs
 	$(BIN)/python -m prometheus.source --check
+	$(BIN)/python -m docs.source --check
+	$(BIN)/python -m deploy.source --check
 	$(BIN)/codespell
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive exporter
 	$(BIN)/hadolint Dockerfile
@@ -41,6 +44,14 @@ bench: $(VENV)/.dev-ready
 rules: $(VENV)/.dev-ready
 	@$(BIN)/python -m prometheus.source
 
+# The table of settings in docs/configuration.md, from the model and the comments of config.example.yaml.
+docs: $(VENV)/.dev-ready
+	@$(BIN)/python -m docs.source
+
+# The rules and dashboards in the chart, and the plain manifests from it.
+manifests: $(VENV)/.dev-ready
+	@$(BIN)/python -m deploy.source
+
 # Each lock is a constraint of the next, so that one environment can hold all three.
 COMPILE := $(BIN)/python -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
 	--no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
@@ -53,7 +64,7 @@ lock: $(VENV)/.dev-ready
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
-	find exporter tests bench grafana -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find exporter tests bench docs grafana prometheus -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # --- the environment ---
 

@@ -156,28 +156,29 @@ def _web_flags(options: argparse.Namespace) -> WebFlags:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from exporter.config import ConfigError, Problem
+    from exporter.config import ConfigError, Problem, named_in
 
     problems: list[Problem] = []
-    try:
-        config = _load(options)
-    except ConfigError as error:
-        problems += error.problems
+    valid: list[str] = []
+    config = None
     if options.web_config_file is not None:
         from exporter.config.web_config import load_web_config
 
         try:
             load_web_config(options.web_config_file)
+            valid.append(f"{options.web_config_file}: the web configuration is valid")
         except ConfigError as error:
             problems += error.problems
-    if problems:
-        print(*problems, sep="\n")
-        return 1
-    print(f"{options.config_file or 'environment'}: the configuration is valid")
-    if options.web_config_file is not None:
-        print(f"{options.web_config_file}: the web configuration is valid")
-    if not options.probe:
-        return 0
+    # Alone, the web configuration is checked alone: on the way into a Secret, say.
+    if options.web_config_file is None or options.config_file is not None or named_in(os.environ) or options.probe:
+        try:
+            config = _load(options)
+            valid.append(f"{options.config_file or 'environment'}: the configuration is valid")
+        except ConfigError as error:
+            problems += error.problems
+    print(*(problems or valid), sep="\n")
+    if problems or config is None or not options.probe:
+        return int(bool(problems))
     from exporter.probing import probe
 
     return _run(probe(config, print))

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from docs.source.explanations import switched_on
 from exporter.config import Config, json_schema, load
 from exporter.config.refusals import section_in
 
@@ -37,11 +38,8 @@ def defaults_in(schema: object) -> Iterator[tuple[dict[str, Any], object]]:
 def written_out(folder: Path) -> Path:
     """The example with every commented setting switched on, the way its first lines say."""
     (folder / "secret").write_text("made-up\n")
-    text = EXAMPLE.read_text()
-    text = re.sub(r": (?:\[\]|\{\})( *#.*)?\n( *)#(?=[-a-z])", r":\n\2", text)
-    text = re.sub(r"(?m)^( *)#(?=[-a-z])", r"\1", text)
     path = folder / "config.yaml"
-    path.write_text(re.sub(r"/run/secrets/\S+", str(folder / "secret"), text))
+    path.write_text(re.sub(r"/run/secrets/\S+", str(folder / "secret"), switched_on(EXAMPLE.read_text())))
     return path
 
 

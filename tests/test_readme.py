@@ -57,8 +57,3 @@ def test_every_command_of_the_table_exists(command: str, capsys: pytest.CaptureF
         cli.main([command, "--help"])
     assert ended.value.code == 0
     assert command in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)\)", TEXT))
-def test_every_link_leads_somewhere(target: str) -> None:
-    assert (README.parent / target).is_file()

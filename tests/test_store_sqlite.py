@@ -399,6 +399,25 @@ def test_a_place_where_nobody_can_write_is_named_with_what_to_do() -> None:
         SqliteStore(Path("/proc/state.db"))
 
 
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [("state.db", "is not writable; make it so, or mount a volume there"), ("in/state.db", "Permission denied")],
+)
+def test_a_directory_that_may_not_be_entered_is_named(place: str, why: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "in").mkdir()
+        Path(folder).chmod(0 if os.geteuid() else 0o700)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)  # root may enter anything
+        try:
+            with pytest.raises(StoreError, match=f"cannot be used: .*{why}"):
+                SqliteStore(Path(folder, place))
+        finally:
+            os.seteuid(user)
+            Path(folder).chmod(0o700)
+
+
 def test_a_file_that_may_only_be_read_is_named_when_it_is_opened() -> None:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, "state.db")

@@ -2,7 +2,7 @@
 
 from exporter.config.account import Account, Auth
 from exporter.config.durations import format_duration, parse_duration
-from exporter.config.loading import from_environment, load
+from exporter.config.loading import from_environment, load, named_in
 from exporter.config.model import (
     RESERVED_LABELS,
     Api,
@@ -44,6 +44,7 @@ __all__ = [
     "from_environment",
     "json_schema",
     "load",
+    "named_in",
     "parse_duration",
     "parse_timestamp",
 ]

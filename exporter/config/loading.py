@@ -58,6 +58,11 @@ def sections_in(
     return root, document
 
 
+def named_in(env: Mapping[str, str]) -> bool:
+    """Whether the environment says anything of an account."""
+    return any(name in env for name in _VARIABLES.values())
+
+
 def from_environment(env: Mapping[str, str]) -> Config:
     """Build the one account `default` from `SMSBAT_*`; raise ConfigError naming the variables that are wrong."""
     given = {path: env[name] for path, name in _VARIABLES.items() if env.get(name)}

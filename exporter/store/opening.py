@@ -40,7 +40,10 @@ def open_database(path: Path) -> sqlite3.Connection:
     """
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise unavailable(path, f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed")
-    _check_place(path)
+    try:
+        _check_place(path)
+    except OSError as error:  # a directory on the way that may not be entered
+        raise unavailable(path, os.strerror(error.errno or 0)) from None
     connection: sqlite3.Connection | None = None
     opened = False
     try:
@@ -65,10 +68,11 @@ def _check_place(path: Path) -> None:
     parent = path.absolute().parent
     if not parent.is_dir():
         raise unavailable(path, f"there is no directory {parent}; create it, or mount a volume there")
-    if path.is_dir():
-        raise unavailable(path, "it is a directory; name a file in it")
+    # Before anything in it is looked at, which may not be allowed either.
     if not _writable(parent, os.W_OK | os.X_OK):
         raise unavailable(path, f"the directory {parent} is not writable; make it so, or mount a volume there")
+    if path.is_dir():
+        raise unavailable(path, "it is a directory; name a file in it")
     if path.exists() and not _writable(path, os.W_OK):
         # SQLite would open it to read, and report a failed lock.
         raise unavailable(path, "the file or its file system is read-only; make it writable")

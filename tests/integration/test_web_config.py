@@ -79,8 +79,9 @@ async def test_prometheus_takes_the_same_file_for_its_own(authority: Authority) 
     code, said, _ = await run(authority.folder, "check", "--config.file=config.yaml", WEB)
     assert (code, said.splitlines()) == (
         0,
-        ["config.yaml: the configuration is valid", "web.yml: the web configuration is valid"],
+        ["web.yml: the web configuration is valid", "config.yaml: the configuration is valid"],
     )
+    assert await run(authority.folder, "check", WEB) == (0, "web.yml: the web configuration is valid\n", "")
 
 
 async def test_prometheus_scrapes_over_mutual_tls_as_a_user_while_certificates_change(authority: Authority) -> None:
