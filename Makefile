@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CODE := $(wildcard exporter tests bench prometheus deploy/image deploy/source docs/examples docs/source grafana/source)
-SHELL_SCRIPTS := $(wildcard .ci/run .ci/image docs/examples/*.sh)
+CODE := $(wildcard exporter tests bench prometheus deploy/compose/demo deploy/image deploy/source docs/examples docs/source \
+	grafana/source .ci/release_notes.py)
+SHELL_SCRIPTS := $(wildcard .ci/run .ci/image .ci/smoke-image .ci/compose-flows docs/examples/*.sh)
 
 .PHONY: demo test check rules docs dashboards manifests bench lock clean
 
@@ -29,6 +30,9 @@ check: $(VENV)/.dev-ready
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive exporter
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	$(BIN)/zizmor --offline --quiet --persona=auditor .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 dashboards: $(VENV)/.dev-ready
 	@$(BIN)/python -m grafana.source

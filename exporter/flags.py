@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 
@@ -73,11 +74,22 @@ def simulator(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--simulator.seed",
         dest="seed",
-        type=int,
+        type=_seed,
         default=1,
-        help="the same seed gives the same messages the same lives (default: %(default)s)",
+        help="the same seed gives the same messages the same ids and lives; random: another one each time"
+        " (default: %(default)s)",
     )
     log(parser)
+
+
+def _seed(text: str) -> int:
+    """Read a seed; another one each time lets a new simulated API give out ids that an old store does not know."""
+    if text == "random":
+        return int.from_bytes(os.urandom(4))
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor random") from None
 
 
 def log(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import asyncio
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import catalogue as metrics
+from exporter import cli
 from exporter.admission import Offer
 from exporter.catalogue import METRICS
 from exporter.demo import setting, telling, traffic
@@ -131,6 +133,26 @@ async def test_simulate_answers_as_it_says_and_ctrl_c_ends_it_cleanly() -> None:
                 assert (await answer.json())["deliverystatus"] == "scheduled"
         api.process.send_signal(signal.SIGINT)
         assert await api.ends() == (0, "")
+
+
+def test_a_random_seed_is_another_one_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+
+    def simulate(options: argparse.Namespace) -> int:
+        seeds.append(options.seed)
+        return 0
+
+    monkeypatch.setattr(cli, "_simulate", simulate)
+    for seed in ("7", "random", "random"):
+        assert cli.main(["simulate", f"--simulator.seed={seed}"]) == 0
+    assert seeds[0] == 7
+    assert len(set(seeds)) == 3
+
+
+def test_a_seed_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["simulate", "--simulator.seed=today"])
+    assert "'today' is neither a number nor random" in capsys.readouterr().err
 
 
 async def test_simulate_says_that_its_address_is_taken() -> None:
