@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +26,8 @@ from exporter.config.timestamps import parse_timestamp
 from exporter.config.urls import check_base_url, check_proxy_url
 
 STRICT: Final = ConfigDict(defer_build=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+T = TypeVar("T")
 
 _SWITCHES: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -107,16 +109,21 @@ def _secret_text(value: object) -> Secret:
 def _secret_file(value: object, info: ValidationInfo) -> Secret:
     if isinstance(value, Secret):
         return value
-    if not isinstance(value, str) or not value.isprintable() or not value:
-        raise ValueError("must be the path of a file")
-    path = folder_of(info) / value
+    path = file_at(value, info)
     read_secret_file(path)
     return Secret(path=path)
 
 
-def _text_or_file(value: Secret | None, info: ValidationInfo) -> Secret | None:
-    """Return the secret given as text, or else the one its `_file` twin names, which stands before it in the model."""
-    twin: Secret | None = info.data.get(f"{info.field_name}_file")
+def file_at(value: object, info: ValidationInfo) -> Path:
+    """Return the path that a value names, from the folder where relative ones start; raise ValueError."""
+    if not isinstance(value, str) or not value.isprintable() or not value:
+        raise ValueError("must be the path of a file")
+    return folder_of(info) / value
+
+
+def text_or_file(value: T | None, info: ValidationInfo) -> T | None:
+    """Return what is given as text, or else what its `_file` twin names, which stands before it in the model."""
+    twin: T | None = info.data.get(f"{info.field_name}_file")
     if value and twin and value != twin:
         raise ValueError(f"give either {info.field_name} or {info.field_name}_file, not both")
     return value or twin
@@ -153,7 +160,7 @@ LocalGlob = Annotated[str, Field(min_length=1), AfterValidator(_local_glob)]
 _SECRET_SCHEMA: Final = WithJsonSchema({"type": "string", "minLength": 1})
 SecretText = Annotated[
     Annotated[Secret, PlainValidator(_secret_text), _SECRET_SCHEMA] | None,
-    AfterValidator(_text_or_file),
+    AfterValidator(text_or_file),
     Field(validate_default=True),
 ]
 """A secret given as text; with its `_file` twin in the model before it, the secret however it was given."""

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, ValidationInfo
 
 from exporter.config.certificates import Pem, read_pem
-from exporter.config.fields import folder_of
+from exporter.config.fields import file_at, text_or_file
 
 Suite = Literal[
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
@@ -37,9 +37,7 @@ _HASH: Final = re.compile(r"\$2[abxy]?\$(?:0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9
 def _pem_file(value: object, info: ValidationInfo) -> Pem:
     if isinstance(value, Pem):
         return value
-    if not isinstance(value, str) or not value.isprintable() or not value:
-        raise ValueError("must be the path of a file")
-    return read_pem(folder_of(info) / value)
+    return read_pem(file_at(value, info))
 
 
 def _pem_text(value: object) -> Pem:
@@ -48,14 +46,6 @@ def _pem_text(value: object) -> Pem:
     if isinstance(value, str):
         return Pem(SecretStr(str(value)))
     raise ValueError("must be text")  # pydantic wants ValueError
-
-
-def _text_or_file(value: Pem | None, info: ValidationInfo) -> Pem | None:
-    """Return the text, or else what its `_file` twin names, which stands before it in the model."""
-    twin: Pem | None = info.data.get(f"{info.field_name}_file")
-    if value and twin and value != twin:
-        raise ValueError(f"give either {info.field_name} or {info.field_name}_file, not both")
-    return value or twin
 
 
 def _bcrypt(value: str) -> SecretStr:
@@ -95,7 +85,7 @@ ClientAuth = Annotated[
 Version = Annotated[Literal["TLS12", "TLS13"], BeforeValidator(_safe_version)]
 PemFile = Annotated[Pem, PlainValidator(_pem_file)] | None
 PemText = Annotated[
-    Annotated[Pem, PlainValidator(_pem_text)] | None, AfterValidator(_text_or_file), Field(validate_default=True)
+    Annotated[Pem, PlainValidator(_pem_text)] | None, AfterValidator(text_or_file), Field(validate_default=True)
 ]
 """PEM text; with its `_file` twin in the model before it, the text however it was given."""
 User = Annotated[str, AfterValidator(_user)]

@@ -52,13 +52,12 @@ def _at_path(path: Path) -> socket.socket:
     if _is_left_over(path):
         path.unlink()
     sock = socket.socket(socket.AF_UNIX)
-    try:
+    with contextlib.ExitStack() as unless_it_listens:
+        unless_it_listens.callback(sock.close)
         sock.bind(str(path))
         path.chmod(_MODE)
         sock.listen(BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
+        unless_it_listens.pop_all()
     return sock
 
 
