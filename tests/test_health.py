@@ -7,6 +7,8 @@ import socket
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
 from exporter.health import health
@@ -44,6 +46,13 @@ async def test_behind_tls_clients_and_users_it_is_healthy_too(tmp_path: Path) ->
     protection = Protection(written(tmp_path, TLS + CLIENTS + USERS), HandClock())
     code, _ = await asked(WELL, protection)
     assert code == 0
+
+
+async def test_somebody_else_who_speaks_http_is_1() -> None:
+    async with TestServer(web.Application()) as server:
+        said: list[str] = []
+        assert await asyncio.to_thread(health, Address("127.0.0.1", server.port or 0), said.append) == 1
+    assert said == ["404: Not Found"]
 
 
 def test_nobody_there_is_1() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from exporter.systemd import Systemd
+from tests.virtual_time import in_virtual_time
 
 
 class Manager:
@@ -25,12 +26,6 @@ class Manager:
     def heard(self) -> dict[str, str]:
         """Return the next message's lines."""
         return dict(line.split("=", 1) for line in self._socket.recv(4096).decode().splitlines())
-
-    async def hears(self) -> dict[str, str]:
-        """Wait for the next message."""
-        async with asyncio.timeout(30):
-            message = await asyncio.get_running_loop().sock_recv(self._socket, 4096)
-        return dict(line.split("=", 1) for line in message.decode().splitlines())
 
     def is_told_nothing(self) -> bool:
         """Whether no message waits."""
@@ -89,10 +84,14 @@ def test_a_socket_that_is_gone_is_logged_and_costs_nothing_else(
     assert record.message == "systemd cannot be told"
 
 
-async def test_the_watchdog_hears_that_the_loop_turns_again_and_again(manager: Manager) -> None:
-    async with Systemd({"NOTIFY_SOCKET": "notify", "WATCHDOG_USEC": "1000"}).watched():
-        for _ in range(3):
-            assert await manager.hears() == {"WATCHDOG": "1"}
+@in_virtual_time
+async def test_the_watchdog_hears_that_the_loop_turns_twice_in_its_time_and_nothing_after(manager: Manager) -> None:
+    async with Systemd({"NOTIFY_SOCKET": "notify", "WATCHDOG_USEC": "30000000"}).watched():
+        await asyncio.sleep(59)
+    beats = [manager.heard() for _ in range(4)]
+    assert beats == [{"WATCHDOG": "1"}] * 4, "at 0, 15, 30 and 45 s"
+    await asyncio.sleep(60)
+    assert manager.is_told_nothing()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,10 @@ SERVER = "tls_server_config:\n  cert_file: server.pem\n"
             ],
         ),
         (
+            'http_server_config: {headers: {X-XSS-Protection: "0\\r\\nSet-Cookie: a=b"}}\n',
+            ["1:50: http_server_config.headers.X-XSS-Protection: must be one line of ASCII text"],
+        ),
+        (
             "http_server_config: {headers: {X-Frame-Options: maybe}}\n",
             ["1:22: http_server_config.headers: X-Frame-Options must be deny or sameorigin"],
         ),
@@ -230,3 +235,16 @@ def test_the_end_of_each_certificate_of_a_chain_is_read(folder: Path) -> None:
     expected = [each.not_valid_after_utc.timestamp() for each in load_pem_x509_certificates(chain.encode())]
     assert list(ends_at(Pem(SecretStr(chain)))) == expected
     assert len(expected) == 2
+
+
+def test_the_end_of_a_certificate_of_the_first_version_is_read(folder: Path) -> None:
+    der = load_pem_x509_certificates((folder / "ca.pem").read_bytes())[0].public_bytes(Encoding.DER)
+    version = bytes.fromhex("a003020102")
+    at = der.index(version)
+    # Both sequences around it have their lengths in two bytes each, just before what they hold.
+    shorter = bytearray(der.replace(version, b""))
+    for place in (2, at - 2):
+        length = int.from_bytes(der[place : place + 2], "big") - len(version)
+        shorter[place : place + 2] = length.to_bytes(2, "big")
+    pem = Pem(SecretStr(ssl.DER_cert_to_PEM_cert(bytes(shorter))))
+    assert ends_at(pem) == ends_at(Pem(SecretStr((folder / "ca.pem").read_text())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -247,9 +248,13 @@ async def test_half_a_swap_keeps_the_old_certificate_until_the_key_has_come(
         assert problem.endswith("does not belong to the certificate; the last good web configuration stays in use")
         assert [record.levelname for record in caplog.records].count("WARNING") == 1, "said once"
         (authority.folder / "server-key.pem").write_bytes(new_key)
+        assert await listener.serial(authority.client()) == first, "what is wrong is read once a second at most"
         listener.clock.at += 1
         assert await listener.serial(authority.client()) != first
         assert listener.protection.problems() == []
+        (authority.folder / "server-key.pem").write_bytes(old_key)
+        await listener.serial(authority.client())
+        assert [record.levelname for record in caplog.records].count("WARNING") == 2, "and again when it is wrong again"
 
 
 async def test_a_swap_through_a_symlink_as_kubelets_do_it_is_seen(authority: Authority, tmp_path: Path) -> None:
@@ -286,6 +291,57 @@ async def test_an_expired_certificate_is_served_named_and_replaced(
         authority.issue("server", "localhost", "127.0.0.1")
         await listener.serial(authority.client())
         assert listener.protection.problems() == []
+
+
+async def test_the_first_certificate_of_a_chain_to_expire_counts_and_the_last_authority_of_a_bundle(
+    authority: Authority, tmp_path: Path
+) -> None:
+    now = dt.datetime.now(dt.UTC)
+    authority.issue("server", "localhost", "127.0.0.1")
+    authority.issue("old", "ca.example", not_after=now - dt.timedelta(days=1))
+    old = (tmp_path / "old.pem").read_text()
+    for name, expired in (("server.pem", "the certificate"), ("ca.pem", None)):
+        before = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(before + old)
+        async with protected(authority.folder, TLS + CLIENTS) as listener:
+            problems = listener.protection.problems()
+            assert [problem.split(" expired")[0] for problem in problems] == ([f"web: {expired}"] if expired else [])
+        (tmp_path / name).write_text(before)
+    (tmp_path / "ca.pem").write_text(old)
+    async with protected(authority.folder, TLS + CLIENTS) as listener:
+        (problem,) = listener.protection.problems()
+        assert problem.startswith("web: the client CA expired at ")
+
+
+def test_the_server_or_the_client_chooses_the_cipher(authority: Authority) -> None:
+    for text, chooses in (("", True), ("  prefer_server_cipher_suites: false\n", False)):
+        protection = Protection(written(authority.folder, TLS + text), HandClock())
+        context = protection.context()
+        assert context is not None
+        assert bool(context.options & ssl.OP_CIPHER_SERVER_PREFERENCE) is chooses
+
+
+async def test_closing_breaks_off_handshakes_and_no_handshake_that_fails_is_an_error(authority: Authority) -> None:
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    async with protected(authority.folder, TLS) as listener:
+        assert isinstance(listener.server.address, Address)
+        port = listener.server.address.port
+        for said in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01", b""):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said)
+            writer.write_eof()
+            await reader.read()
+            writer.close()
+        silent, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await listener.status(tls=authority.client()) == 200
+    async with asyncio.timeout(5):
+        assert await silent.read() == b""
+    writer.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+    gc.collect()
+    assert errors == []
 
 
 async def test_users_and_tls_follow_the_file_while_it_runs(authority: Authority) -> None:

@@ -12,7 +12,7 @@ from exporter.logs import fields
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from ssl import SSLContext
 
 _log: Final = logging.getLogger(__name__)
@@ -36,26 +36,31 @@ class Entrance:
         self._sock = sock
         self._application = application
         self._context = context
-        self._tasks = {asyncio.create_task(self._accept())}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._start(self._accept(), sock)
 
     def close(self) -> None:
         """Stop listening, and break off the handshakes under way."""
         for task in self._tasks:
             task.cancel()
 
+    def _start(self, work: Coroutine[None, None, None], sock: socket.socket) -> None:
+        """Start a task, whose socket is closed when it is broken off, also before its first step."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda task: sock.close() if task.cancelled() else None)
+
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
-        with self._sock:
-            while True:
-                try:
-                    connection, _ = await loop.sock_accept(self._sock)
-                except OSError as error:
-                    _log.warning("a connection was not accepted", extra=fields(why=os.strerror(error.errno or 0)))
-                    await asyncio.sleep(_PAUSE_SECONDS)
-                    continue
-                task = loop.create_task(self._admit(connection))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self._sock)
+            except OSError as error:
+                _log.warning("a connection was not accepted", extra=fields(why=os.strerror(error.errno or 0)))
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            self._start(self._admit(connection), connection)
 
     async def _admit(self, connection: socket.socket) -> None:
         context = self._context()

@@ -82,6 +82,9 @@ async def test_prometheus_takes_the_same_file_for_its_own(authority: Authority) 
         ["web.yml: the web configuration is valid", "config.yaml: the configuration is valid"],
     )
     assert await run(authority.folder, "check", WEB) == (0, "web.yml: the web configuration is valid\n", "")
+    half = {"SMSBAT_USERNAME": "me"}
+    code, said, _ = await run(authority.folder, "check", WEB, env=half)
+    assert (code, said.startswith("environment: set either SMSBAT_API_KEY")) == (1, True)
 
 
 async def test_prometheus_scrapes_over_mutual_tls_as_a_user_while_certificates_change(authority: Authority) -> None:
