@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from exporter.web.addresses import Address
 
 _SECONDS: Final = 5.0
+_LONGEST_BYTES: Final = 64 * 1024
 _PATH: Final = "/-/healthy"
 
 
@@ -34,7 +35,8 @@ def _asked(connection: http.client.HTTPConnection) -> tuple[int, str]:
     try:
         connection.request("GET", _PATH)
         answer = connection.getresponse()
-        return answer.status, answer.read().decode(errors="replace")
+        text = answer.read(_LONGEST_BYTES).decode(errors="replace")
+        return answer.status, "".join(each for each in text if each.isprintable() or each == "\n")
     finally:
         connection.close()
 

@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import re
+import ssl
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TextIO
@@ -87,8 +88,8 @@ def _level_name(number: int) -> str:
 
 def _error_name(error: BaseException) -> str:
     name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    reason = error.errno if isinstance(error, OSError) else None
-    # What the resolver raises has negative numbers, which strerror does not know.
+    # What ssl raises has numbers of OpenSSL's; what the resolver raises negative ones, which strerror does not know.
+    reason = error.errno if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
     return f"{name}: {os.strerror(reason)}" if reason is not None and reason > 0 else name
 
 

@@ -57,12 +57,21 @@ async def serve(app: App, clock: Clock, addresses: Addresses, flags: WebFlags) -
     loop, stopping, systemd = asyncio.get_running_loop(), asyncio.Event(), Systemd(os.environ)
     loop.set_exception_handler(_log_unforeseen)
 
+    one_at_a_time = asyncio.Lock()
+
     async def reload() -> list[str]:
         """Read the configuration again."""
-        systemd.reloading()
-        try:
-            return await app.reload()
-        finally:
+        async with one_at_a_time:
+            if app.ready and not stopping.is_set():
+                systemd.reloading()
+            try:
+                return await app.reload()
+            finally:
+                tell_ready()
+
+    def tell_ready() -> None:
+        """Have systemd know that all is in its place, if it is."""
+        if app.ready and not stopping.is_set():
             systemd.ready()
 
     async with AsyncExitStack() as listening:
@@ -79,7 +88,7 @@ async def serve(app: App, clock: Clock, addresses: Addresses, flags: WebFlags) -
         loop.add_signal_handler(signal.SIGHUP, lambda: reloads.add(loop.create_task(reload())))
         _log.info("listening", extra=fields(url=server.url, **app.listeners.urls()))
         await _until(stopping, app.start(clock))
-        systemd.ready()
+        tell_ready()
         await _until(stopping, app.failed)
         systemd.stopping()
         _log.info("stopping")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger(__name__)
 _MICROSECONDS: Final = 1_000_000
+_PATIENCE_SECONDS: Final = 1.0
+"""With systemd when its queue is full: it must not miss that the process is ready."""
 
 
 class Systemd:
@@ -28,7 +30,8 @@ class Systemd:
         self._address = "\0" + path[1:] if path.startswith("@") else path
         watched = env.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         interval = env.get("WATCHDOG_USEC", "")
-        self._watchdog_seconds = int(interval) / _MICROSECONDS if watched and interval.isdigit() else 0.0
+        counts = watched and interval.isascii() and interval.isdigit()
+        self._watchdog_seconds = int(interval) / _MICROSECONDS if counts else 0.0
 
     def ready(self) -> None:
         """Say that it is up, or that a reload is over."""
@@ -61,7 +64,7 @@ class Systemd:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
-                manager.setblocking(False)  # noqa: FBT003 (the socket's own call)
+                manager.settimeout(_PATIENCE_SECONDS)
                 manager.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
-            _log.warning("systemd cannot be told", extra=fields(why=os.strerror(error.errno or 0)))
+            _log.warning("systemd cannot be told", extra=fields(why=error.strerror or str(error)))

@@ -22,12 +22,23 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._ca = trustme.CA()
+        self._below = self._ca.create_child_ca()
         self.file = folder / "ca.pem"
         self._ca.cert_pem.write_to_path(self.file)
 
-    def issue(self, name: str, *identities: str, not_after: dt.datetime | None = None) -> None:
-        """Write `name.pem` and `name-key.pem`."""
-        issued = self._ca.issue_cert(*identities, not_after=not_after)
+    def issue(
+        self,
+        name: str,
+        *identities: str,
+        not_before: dt.datetime | None = None,
+        not_after: dt.datetime | None = None,
+        below: bool = False,
+    ) -> None:
+        """Write `name.pem` and `name-key.pem`; of an authority below this one, write `below.pem` too."""
+        authority = self._below if below else self._ca
+        issued = authority.issue_cert(*identities, not_before=not_before, not_after=not_after)
+        if below:
+            self._below.cert_pem.write_to_path(self.folder / "below.pem")
         chain = b"".join(part.bytes() for part in issued.cert_chain_pems)
         (self.folder / f"{name}.pem").write_bytes(chain)
         (self.folder / f"{name}-key.pem").write_bytes(issued.private_key_pem.bytes())

@@ -6,9 +6,11 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
@@ -16,7 +18,7 @@ from cryptography.x509 import load_pem_x509_certificates
 from pydantic import SecretStr
 
 from exporter.config import ConfigError
-from exporter.config.certificates import Pem, ends_at
+from exporter.config.certificates import Pem, validity
 from exporter.config.web_config import load_web_config
 from tests.certificates import CLIENTS, HASH, PASSWORD, TLS, USERS, established, written
 
@@ -109,7 +111,7 @@ SERVER = "tls_server_config:\n  cert_file: server.pem\n"
             SERVER + "  key_file: gone.pem\n",
             ["3:13: tls_server_config.key_file: cannot be read: No such file or directory"],
         ),
-        (SERVER + "  key_file: folder\n", ["3:13: tls_server_config.key_file: cannot be read: Is a directory"]),
+        (SERVER + "  key_file: folder\n", ["3:13: tls_server_config.key_file: is not a regular file"]),
         (SERVER + "  key_file: nothing.pem\n", ["3:13: tls_server_config.key_file: holds no private key"]),
         (
             SERVER + "  key_file: client-key.pem\n",
@@ -215,6 +217,24 @@ SERVER = "tls_server_config:\n  cert_file: server.pem\n"
             f"basic_auth_users: {{'a:b': '{HASH}'}}\n",
             ["1:20: basic_auth_users.a…: must be a name without a colon"],
         ),
+        (
+            f"basic_auth_users: {{me: '{HASH.replace('$04$', '$15$')}'}}\n",
+            ["1:24: basic_auth_users.me: must have a cost of 4 to 14, not 15: checking it would take too long"],
+        ),
+        ("", ["1:1: is empty: write {} for no protection"]),
+        ("# later\n", ["1:1: is empty: write {} for no protection"]),
+        (
+            f"tls_server_config:\n  {'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg'}: x\n",
+            [
+                "1:1: tls_server_config.cert: is needed: give cert_file or cert",
+                "1:1: tls_server_config.key: is needed: give key_file or key",
+                (
+                    "2:3: tls_server_config.MIGHAgEA…: is no setting here: there are cert, cert_file, cipher_suites, "
+                    "client_allowed_sans, client_auth_type, client_ca, client_ca_file, key, key_file, max_version, "
+                    "min_version, prefer_server_cipher_suites"
+                ),
+            ],
+        ),
         ("- a\n", ["1:1: must be a section of keys, such as `tls_server_config:`"]),
         ("a: b: c\n", ["1:5: is not YAML: mapping values are not allowed in this context"]),
     ],
@@ -230,10 +250,25 @@ def test_a_file_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
         load_web_config(tmp_path / "none.yml")
 
 
+def test_a_key_of_another_kind_is_the_certificates_no_more_than_another_one(folder: Path) -> None:
+    rsa = generate_private_key(65537, 2048)
+    (folder / "rsa.pem").write_bytes(rsa.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    expected = ["3:13: tls_server_config.key_file: does not belong to the certificate"]
+    assert problems(folder, SERVER + "  key_file: rsa.pem\n") == expected
+
+
+def test_what_is_refused_leaves_nothing_open(folder: Path) -> None:
+    before = len(list(Path("/dev/fd").iterdir()))
+    for key in ("folder", "gone.pem", "nothing.pem", "client-key.pem", "locked-key.pem"):
+        problems(folder, SERVER + f"  key_file: {key}\n")
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
 def test_the_end_of_each_certificate_of_a_chain_is_read(folder: Path) -> None:
     chain = (folder / "server.pem").read_text() + (folder / "ca.pem").read_text()
-    expected = [each.not_valid_after_utc.timestamp() for each in load_pem_x509_certificates(chain.encode())]
-    assert list(ends_at(Pem(SecretStr(chain)))) == expected
+    read = load_pem_x509_certificates(chain.encode())
+    expected = [(each.not_valid_before_utc.timestamp(), each.not_valid_after_utc.timestamp()) for each in read]
+    assert list(validity(Pem(SecretStr(chain)))) == expected
     assert len(expected) == 2
 
 
@@ -247,4 +282,4 @@ def test_the_end_of_a_certificate_of_the_first_version_is_read(folder: Path) -> 
         length = int.from_bytes(der[place : place + 2], "big") - len(version)
         shorter[place : place + 2] = length.to_bytes(2, "big")
     pem = Pem(SecretStr(ssl.DER_cert_to_PEM_cert(bytes(shorter))))
-    assert ends_at(pem) == ends_at(Pem(SecretStr((folder / "ca.pem").read_text())))
+    assert validity(pem) == validity(Pem(SecretStr((folder / "ca.pem").read_text())))

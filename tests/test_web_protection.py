@@ -344,6 +344,13 @@ async def test_closing_breaks_off_handshakes_and_no_handshake_that_fails_is_an_e
     assert errors == []
 
 
+async def waits_a_second(listener: Listener) -> None:
+    """Less is asked for from the second on in which the file stays as it is."""
+    assert await listener.status() == 401
+    assert await listener.status() == 401
+    listener.clock.at += 1
+
+
 async def test_users_and_tls_follow_the_file_while_it_runs(authority: Authority) -> None:
     async with protected(authority.folder, USERS) as listener:
         assert await listener.status(user=KNOWN) == 200
@@ -352,13 +359,17 @@ async def test_users_and_tls_follow_the_file_while_it_runs(authority: Authority)
         assert await listener.status(user=KNOWN) == 401
         assert await listener.status(user=signed_in("another")) == 200
         written(authority.folder, "http_server_config: {}\n")
+        await waits_a_second(listener)
         assert await listener.status() == 200
         written(authority.folder, TLS)
         with pytest.raises(aiohttp.ClientConnectionError):
             await listener.status()
 
 
-@pytest.mark.parametrize("broken", ["basic_auth_users: {prometheus: x}\n", "tls_server_config: {}\n", "- a\n", "\x00"])
+@pytest.mark.parametrize(
+    "broken",
+    ["basic_auth_users: {prometheus: x}\n", "tls_server_config: {}\n", "- a\n", "\x00", "", "# nothing\n", "~\n"],
+)
 async def test_a_broken_file_never_opens_the_door(authority: Authority, broken: str) -> None:
     async with protected(authority.folder, TLS + CLIENTS + USERS) as listener:
         written(authority.folder, broken)
@@ -373,6 +384,162 @@ async def test_a_broken_file_never_opens_the_door(authority: Authority, broken: 
         assert await listener.status(tls=client) == 401
         (problem,) = listener.protection.problems()
         assert "web.yml: cannot be read: No such file or directory" in problem
+
+
+@pytest.mark.parametrize("lines", range(len((TLS + CLIENTS + USERS).splitlines())))
+async def test_a_file_that_is_written_bit_by_bit_opens_nothing_meanwhile(authority: Authority, lines: int) -> None:
+    whole = TLS + CLIENTS + USERS
+    async with protected(authority.folder, whole) as listener:
+        for part in whole.splitlines(keepends=True)[:lines], [*whole.splitlines(keepends=True)[:lines], " "]:
+            written(authority.folder, "".join(part))
+            listener.clock.at += 1
+            assert await listener.status(tls=authority.client("client")) == 401
+            assert await listener.status(tls=authority.client(), user=KNOWN) == 403
+        written(authority.folder, whole)
+        listener.clock.at += 1
+        assert await listener.status(tls=authority.client("client"), user=KNOWN) == 200
+        assert listener.protection.problems() == []
+
+
+@pytest.mark.parametrize("less", [TLS + CLIENTS, TLS + USERS, USERS])
+async def test_a_file_that_asks_for_less_counts_once_it_has_stayed_for_a_second(
+    authority: Authority, less: str
+) -> None:
+    async with protected(authority.folder, TLS + CLIENTS + USERS) as listener:
+        written(authority.folder, less)
+        assert await listener.status(tls=authority.client("client")) == 401
+        listener.clock.at += 1
+        assert listener.protection.context() is not None or "tls" not in less
+        listener.clock.at += 1
+        if less == USERS:
+            assert listener.protection.context() is None
+        else:
+            client = authority.client("client") if "client_ca" in less else authority.client()
+            assert await listener.status(tls=client, user=KNOWN) == 200
+
+
+async def test_a_client_of_an_authority_that_is_taken_back_gets_no_answer_more(
+    authority: Authority, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = established(tmp_path / "other")
+    connector = aiohttp.TCPConnector(ssl=authority.client("client"))
+    async with (
+        protected(authority.folder, TLS + CLIENTS) as listener,
+        aiohttp.ClientSession(listener.server.url, connector=connector) as session,
+    ):
+        async with session.get("/metrics") as answer:
+            assert answer.status == 200
+        authority.file.write_bytes(other.file.read_bytes())
+        async with session.get("/metrics") as answer:
+            assert (answer.status, answer.headers["Connection"]) == (403, "close")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/nothing"])
+async def test_a_plain_connection_ends_once_tls_is_on(authority: Authority, path: str) -> None:
+    async with (
+        protected(authority.folder, "http_server_config: {}\n") as listener,
+        aiohttp.ClientSession(listener.server.url) as session,
+    ):
+        async with session.get(path) as answer:
+            assert answer.status in {200, 404}
+        written(authority.folder, TLS)
+        async with session.get(path) as answer:
+            assert (answer.status, answer.headers["Connection"]) == (403, "close")
+
+
+async def test_an_answer_that_is_an_error_ends_a_connection_of_before_too(authority: Authority) -> None:
+    async with (
+        protected(authority.folder, TLS) as listener,
+        aiohttp.ClientSession(listener.server.url, connector=aiohttp.TCPConnector(ssl=authority.client())) as session,
+    ):
+        async with session.get("/nothing") as answer:
+            assert "Connection" not in answer.headers
+        authority.issue("server", "localhost", "127.0.0.1")
+        async with session.get("/nothing") as answer:
+            assert (answer.status, answer.headers["Connection"]) == (404, "close")
+
+
+async def test_an_authority_below_another_can_vouch_for_clients_alone(authority: Authority) -> None:
+    authority.issue("client", CLIENT, below=True)
+    async with protected(authority.folder, TLS + CLIENTS.replace("ca.pem", "below.pem")) as listener:
+        assert await listener.status(tls=authority.client("client")) == 200
+
+
+async def test_text_between_the_certificates_of_a_bundle_is_nobodys_business(authority: Authority) -> None:
+    bundle = "# Főtanúsítvány\n" + authority.file.read_text() + "# end\n"
+    authority.file.write_text(bundle, "utf-8")
+    async with protected(authority.folder, TLS + CLIENTS) as listener:
+        assert await listener.status(tls=authority.client("client")) == 200
+
+
+async def test_half_a_bundle_is_refused_and_said(authority: Authority) -> None:
+    async with protected(authority.folder, TLS + CLIENTS) as listener:
+        whole = authority.file.read_text()
+        authority.file.write_text(whole + whole[: len(whole) // 2])
+        assert await listener.status("/-/healthy", tls=ssl_of_anybody()) == 200
+        (problem,) = listener.protection.problems()
+        assert "tls_server_config.client_ca_file: holds a certificate that cannot be read" in problem
+        assert await listener.status(tls=ssl_of_anybody()) == 403
+
+
+def ssl_of_anybody() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def test_a_certificate_that_is_not_valid_yet_is_named(authority: Authority) -> None:
+    begin = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=1)
+    authority.issue("server", "localhost", "127.0.0.1", not_before=begin, not_after=begin + dt.timedelta(days=1))
+    async with protected(authority.folder, TLS) as listener:
+        (problem,) = listener.protection.problems()
+        assert problem == f"web: the certificate is not valid before {begin:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.mark.parametrize(
+    ("identity", "allowed", "status"),
+    [
+        ("fd00::12", "fd00:0:0::12", 200),
+        ("10.0.0.1", "10.0.0.1", 200),
+        ("10.0.0.1", "10.0.0.2", 403),
+        ("Prometheus.svc", "prometheus.SVC", 200),
+        ("sre@example.org", "sre@example.org", 200),
+        ("prometheus.svc", "prometheus", 403),
+    ],
+)
+async def test_names_are_compared_as_what_they_name(
+    authority: Authority, identity: str, allowed: str, status: int
+) -> None:
+    authority.issue("client", identity)
+    sans = f"  client_allowed_sans: ['{allowed}']\n"
+    async with protected(authority.folder, TLS + CLIENTS + sans) as listener:
+        assert await listener.status(tls=authority.client("client")) == status
+
+
+async def test_who_comes_while_too_many_passwords_wait_is_sent_away_for_a_second(authority: Authority) -> None:
+    async with (
+        protected(authority.folder, USERS) as listener,
+        aiohttp.ClientSession(listener.server.url, connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+
+        async def guess(number: int) -> tuple[int, str | None]:
+            async with session.get("/metrics", headers=signed_in(f"guess-{number}")) as answer:
+                return answer.status, answer.headers.get("Retry-After")
+
+        answers = set(await asyncio.gather(*map(guess, range(200))))
+        assert answers == {(401, None), (429, "1")}
+        assert await listener.status(user=KNOWN) == 200
+
+
+async def test_no_user_is_named_to_strangers(authority: Authority) -> None:
+    async with protected(authority.folder, USERS) as listener:
+        written(authority.folder, USERS.replace("$2b$", "$9z$"))
+        await listener.status()
+        (problem,) = listener.protection.problems()
+        assert "basic_auth_users: must be a bcrypt hash" in problem
+        assert USER not in problem
 
 
 def test_a_broken_file_at_the_start_is_refused(tmp_path: Path) -> None:

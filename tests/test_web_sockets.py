@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import aiohttp
@@ -71,6 +75,46 @@ def test_what_a_killed_process_left_behind_is_replaced(path: Path) -> None:
     bound(path).close()
     with bound(path), socket.socket(socket.AF_UNIX) as caller:
         caller.connect("api.sock")
+
+
+async def test_a_socket_that_another_process_has_put_there_since_stays(path: Path) -> None:
+    server = await serve(application(), UnixAddress(path), FLAG)
+    os.unlink("api.sock")  # noqa: PTH108 (pathlib's own would block just as long)
+    with bound(path):
+        await server.close()
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect("api.sock")
+
+
+def test_somebody_who_is_too_busy_to_answer_is_somebody(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as busy, contextlib.ExitStack() as waiting:
+        busy.bind(str(path))
+        busy.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                caller = waiting.enter_context(socket.socket(socket.AF_UNIX))
+                caller.setblocking(False)  # noqa: FBT003 (the socket's own call)
+                caller.connect("api.sock")
+        with pytest.raises(OSError, match="Address already in use"):
+            bound(path)
+
+
+def test_of_many_who_find_the_same_socket_left_over_one_listens(path: Path) -> None:
+    bound(path).close()
+
+    refused = set[int | None]()
+
+    def start(_: int) -> socket.socket | None:
+        try:
+            return bound(path)
+        except OSError as error:
+            refused.add(error.errno)
+            return None
+
+    with ThreadPoolExecutor(8) as threads:
+        listening = [sock for sock in threads.map(start, range(40)) if sock is not None]
+    assert (len(listening), refused) == (1, {errno.EADDRINUSE})
+    listening[0].close()
 
 
 def test_a_file_in_its_place_is_refused_and_stays(path: Path) -> None:

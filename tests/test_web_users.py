@@ -97,6 +97,13 @@ async def test_a_wrong_password_is_worked_out_each_time_and_one_that_is_too_long
     assert checks.count == 5
 
 
+async def test_nobody_is_checked_who_has_gone() -> None:
+    users, checks = Users(), Checks()
+    asyncio.get_running_loop().set_default_executor(checks)
+    assert not await users.knows(HASHES, basic(f"{USER}:{PASSWORD}"), lambda: True)
+    assert checks.count == 0
+
+
 async def test_a_password_is_forgotten_when_its_hash_changes() -> None:
     users = Users()
     assert await users.knows(HASHES, basic(f"{USER}:{PASSWORD}"))

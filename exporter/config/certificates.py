@@ -19,7 +19,8 @@ from exporter.config.secrets import Signature, read_text_file
 
 _LONGEST_BYTES: Final = 1024 * 1024
 """A bundle of all public authorities is a quarter of it."""
-_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_CERTIFICATE: Final = re.compile(_BEGIN + r"[^-]*-----END CERTIFICATE-----")
 _VERSION_TAG: Final = 0xA0
 _UTC_TIME_TAG: Final = 0x17
 
@@ -50,20 +51,45 @@ def load_chain(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
         except EncryptedKeyError:
             raise ValueError("is encrypted: give a key without a passphrase") from None
         except ssl.SSLError as error:
-            fits = "MISMATCH" not in (error.reason or "")
-            raise ValueError("holds no private key" if fits else "does not belong to the certificate") from None
+            raise ValueError(_why(error.reason or "")) from None
 
 
-def ends_at(chain: Pem) -> tuple[float, ...]:
-    """Return until when each certificate is valid, in Unix seconds; raise ValueError when one cannot be read."""
-    blocks = _CERTIFICATE.findall(chain.text.get_secret_value())
+def _why(reason: str) -> str:
+    """Say what OpenSSL has against a key and its certificate."""
+    if "MISMATCH" in reason or reason == "NO_CERTIFICATE_ASSIGNED":  # none of the key's kind
+        return "does not belong to the certificate"
+    if "TOO_SMALL" in reason or "TOO_WEAK" in reason:
+        return "or its certificate is too weak: use one of the NIST curves, or RSA of 2048 bits or more"
+    return "holds no private key"
+
+
+def load_authorities(context: ssl.SSLContext, authorities: Pem) -> None:
+    """Have a context verify by certificates; each is trusted as it is, an intermediate too. Raise ValueError."""
+    try:
+        context.load_verify_locations(cadata="\n".join(_blocks(authorities)))
+    except ssl.SSLError:
+        raise ValueError("holds a certificate that cannot be read") from None
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+
+
+def validity(chain: Pem) -> tuple[tuple[float, float], ...]:
+    """Return from when until when each certificate is valid, in Unix seconds; raise ValueError for a bad one."""
+    load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), chain)  # OpenSSL reads them closer than we do
+    try:
+        return tuple(_validity(ssl.PEM_cert_to_DER_cert(block)) for block in _blocks(chain))
+    except (ValueError, IndexError):
+        raise ValueError("holds a certificate that cannot be read") from None
+
+
+def _blocks(chain: Pem) -> list[str]:
+    """Return the certificates without what stands between them, which may be anything."""
+    text = chain.text.get_secret_value()
+    blocks: list[str] = _CERTIFICATE.findall(text)
     if not blocks:
         raise ValueError("holds no certificate in PEM")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata="\n".join(blocks))
-        return tuple(_not_after(ssl.PEM_cert_to_DER_cert(block)) for block in blocks)
-    except (ssl.SSLError, ValueError, IndexError):
-        raise ValueError("holds a certificate that cannot be read") from None
+    if len(blocks) != text.count(_BEGIN) or not all(map(str.isascii, blocks)):
+        raise ValueError("holds a certificate that cannot be read")
+    return blocks
 
 
 def _no_passphrase() -> str:
@@ -88,8 +114,8 @@ def _as_file(pem: Pem) -> Iterator[str]:
             yield file.name
 
 
-def _not_after(der: bytes) -> float:
-    """Read Certificate > tbsCertificate > validity > notAfter (RFC 5280, section 4.1)."""
+def _validity(der: bytes) -> tuple[float, float]:
+    """Read Certificate > tbsCertificate > validity > notBefore and notAfter (RFC 5280, section 4.1)."""
     _, inside_certificate, _ = _element(der, 0)
     _, at, _ = _element(der, inside_certificate)
     tag, _, end = _element(der, at)
@@ -97,7 +123,11 @@ def _not_after(der: bytes) -> float:
     for _ in ("serialNumber", "signature", "issuer"):
         _, _, at = _element(der, at)
     _, not_before, _ = _element(der, at)
-    _, _, at = _element(der, not_before)
+    _, _, not_after = _element(der, not_before)
+    return _moment(der, not_before), _moment(der, not_after)
+
+
+def _moment(der: bytes, at: int) -> float:
     tag, start, end = _element(der, at)
     text = der[start:end].decode("ascii")
     if tag == _UTC_TIME_TAG:  # two digits of the year: 1950 to 2049

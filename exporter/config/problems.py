@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
+
+_LONGEST_NAME: Final = 40
+_SHOWN_OF_LONGER: Final = 8
 
 KeyPath = tuple[str | int, ...]
 """The way to a value: keys and list positions."""
@@ -51,7 +54,12 @@ def key_path(path: KeyPath) -> str:
 
 
 def shown_key(key: str) -> str:
-    """Cut a key where no name goes on: `{api_key:abc}`, a space forgotten, is all key and holds a secret."""
-    name = re.match(r"[A-Za-z0-9_-]{0,64}", key)
+    """Cut a key where no name goes on: `{api_key:abc}`, a space forgotten, is all key and holds a secret.
+
+    So may be what is longer than any name: a line of a private key, or a token.
+    """
+    name = re.match(r"[A-Za-z0-9_-]*", key)
     shown = name[0] if name else ""
+    if len(shown) > _LONGEST_NAME:
+        shown = shown[:_SHOWN_OF_LONGER]
     return shown if shown == key else f"{shown}…"

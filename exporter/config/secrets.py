@@ -85,10 +85,12 @@ def read_text_file(path: Path, longest_bytes: int = _LONGEST_BYTES) -> tuple[str
     """Return what a file holds, and the signature of its state before; raise SecretError."""
     try:
         # Non-blocking, so that a pipe nobody writes to cannot hold up the caller.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise SecretError("is not a regular file")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise SecretError("is not a regular file")
+        with os.fdopen(descriptor, "rb") as file:
             content = file.read(longest_bytes + 1)
     except OSError as error:
         raise SecretError(f"cannot be read: {error.strerror}") from None

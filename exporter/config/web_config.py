@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
-from exporter.config.certificates import Pem, ends_at, load_chain
+from exporter.config.certificates import Pem, load_chain, validity
 from exporter.config.fields import STRICT, Switch, Text
 from exporter.config.loading import in_file, sections_in, validated
 from exporter.config.problems import ConfigError, Problem
@@ -64,7 +64,7 @@ class TlsServer(BaseModel):
     @classmethod
     def _readable(cls, value: Pem | None) -> Pem | None:
         if value is not None:
-            ends_at(value)
+            validity(value)
         return value
 
     @field_validator("cert", "key")
@@ -86,8 +86,8 @@ class TlsServer(BaseModel):
     @field_validator("client_auth_type")
     @classmethod
     def _has_what_it_verifies_by(cls, value: ClientAuth, info: ValidationInfo) -> ClientAuth:
-        if "client_ca" not in info.data:
-            return value  # it was refused
+        if not {"client_ca_file", "client_ca"} <= info.data.keys():
+            return value  # one was refused
         if value in _VERIFYING and info.data["client_ca"] is None:
             raise ValueError(f"{value} needs client_ca_file or client_ca")
         if value not in _VERIFYING and info.data["client_ca"] is not None:
@@ -152,6 +152,9 @@ def load_web_config(path: Path) -> LoadedWebConfig:
         raise ConfigError([Problem(file, 0, 0, "", str(error))]) from None
     # A bcrypt hash has dollars of its own.
     root, document = sections_in(file, text.encode(), None, "tls_server_config:")
+    if not root and document.value is None:
+        # Somebody may be writing it just now. `{}` says that nothing is meant.
+        raise ConfigError([Problem(file, 1, 1, "", "is empty: write {} for no protection")])
     config = validated(WebConfig, root, path.parent, document.faults, in_file(file, document))
     tls = config.tls_server_config
     parts = () if tls is None else (tls.cert, tls.key, tls.client_ca)

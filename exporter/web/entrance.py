@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 from typing import TYPE_CHECKING, Final
@@ -16,16 +17,21 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 _log: Final = logging.getLogger(__name__)
+_MOST_NEWCOMERS: Final = 256
+"""Connections that have said nothing yet: over TLS each costs tens of kilobytes, and nobody knows whose it is."""
 _HANDSHAKE_SECONDS: Final = 10.0
+_SILENT_SECONDS: Final = 30.0
+"""How long a newcomer may take until its request begins."""
+_USED_UP: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_SECONDS: Final = 1.0
-"""After a connection could not be accepted, mostly for want of file descriptors."""
+"""After a connection could not be accepted for want of descriptors or memory."""
 
 
 class Entrance:
     """A listening socket.
 
     A server of asyncio has one TLS context for good. Here each connection asks for its own, so that a new certificate,
-    another client CA and TLS itself need no new socket.
+    another client CA and TLS itself need no new socket. The application gets a connection when its request begins.
     """
 
     def __init__(
@@ -36,20 +42,20 @@ class Entrance:
         self._sock = sock
         self._application = application
         self._context = context
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._start(self._accept(), sock)
+        self._newcomers: dict[asyncio.Task[None], None] = {}
+        """The oldest first."""
+        self._accepting = self._start(self._accept(), sock)
 
     def close(self) -> None:
-        """Stop listening, and break off the handshakes under way."""
-        for task in self._tasks:
+        """Stop listening, and break off with everybody who has not said anything yet."""
+        for task in (self._accepting, *self._newcomers):
             task.cancel()
 
-    def _start(self, work: Coroutine[None, None, None], sock: socket.socket) -> None:
-        """Start a task, whose socket is closed when it is broken off, also before its first step."""
+    def _start(self, work: Coroutine[None, None, None], sock: socket.socket) -> asyncio.Task[None]:
+        """Start a task, whose socket is closed when it fails or is broken off, also before its first step."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda task: sock.close() if task.cancelled() else None)
+        task.add_done_callback(lambda done: _end(done, sock))
+        return task
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -57,16 +63,77 @@ class Entrance:
             try:
                 connection, _ = await loop.sock_accept(self._sock)
             except OSError as error:
-                _log.warning("a connection was not accepted", extra=fields(why=os.strerror(error.errno or 0)))
-                await asyncio.sleep(_PAUSE_SECONDS)
+                if error.errno in _USED_UP:
+                    _log.warning("a connection was not accepted", extra=fields(why=os.strerror(error.errno)))
+                    await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            self._start(self._admit(connection), connection)
+            if len(self._newcomers) >= _MOST_NEWCOMERS:
+                next(iter(self._newcomers)).cancel()
+            newcomer = self._start(self._admit(connection), connection)
+            self._newcomers[newcomer] = None
+            newcomer.add_done_callback(lambda done: self._newcomers.pop(done, None))
+            # asyncio's sock_accept does not wait while connections do: the others would have no turn in a rush.
+            await asyncio.sleep(0)
 
     async def _admit(self, connection: socket.socket) -> None:
-        context = self._context()
-        timeout = None if context is None else _HANDSHAKE_SECONDS
-        # Of a client that speaks no TLS, has a certificate that is not good, or is gone.
-        with contextlib.suppress(OSError):
-            await asyncio.get_running_loop().connect_accepted_socket(
-                self._application, connection, ssl=context, ssl_handshake_timeout=timeout
-            )
+        context, newcomer = self._context(), _Newcomer()
+        # Of a client that speaks no TLS, has a certificate that is not good, is gone or says nothing.
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_SILENT_SECONDS):
+                transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: newcomer,
+                    connection,
+                    ssl=context,
+                    ssl_handshake_timeout=None if context is None else _HANDSHAKE_SECONDS,
+                )
+                try:
+                    await newcomer.speaks
+                except asyncio.CancelledError:
+                    transport.abort()
+                    raise
+            newcomer.hand_over(transport, self._application())
+
+
+def _end(done: asyncio.Task[None], sock: socket.socket) -> None:
+    error = None if done.cancelled() else done.exception()
+    if done.cancelled() or error is not None:
+        sock.close()
+    if error is not None:
+        _log.error("a connection failed", exc_info=error)
+
+
+class _Newcomer(asyncio.Protocol):
+    """A connection until its request begins."""
+
+    def __init__(self) -> None:
+        self.speaks = asyncio.get_running_loop().create_future()
+        self._said: list[bytes] = []
+        self._ended = False
+        self._lost = False
+
+    def data_received(self, data: bytes) -> None:
+        self._said.append(data)
+        self._begin()
+
+    def eof_received(self) -> None:
+        self._ended = True
+        self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's own)
+        self._lost = True
+        self._begin()
+
+    def _begin(self) -> None:
+        if not self.speaks.done():
+            self.speaks.set_result(None)
+
+    def hand_over(self, transport: asyncio.Transport, application: asyncio.Protocol) -> None:
+        """Have the application go on with the connection, if it is still there."""
+        if self._lost or not self._said:
+            transport.close()
+            return
+        transport.set_protocol(application)
+        application.connection_made(transport)
+        application.data_received(b"".join(self._said))
+        if self._ended:
+            application.eof_received()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FLAG: Final = "--web.listen-address"
 _LONGEST_BODY_BYTES: Final = 16 * 1024
+_IDLE_SECONDS: Final = 300.0
+"""How long a connection stays open between requests: longer than anybody's scrape interval."""
 
 
 class Front(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +88,7 @@ async def start(front: Front, address: Address, protection: Protection | None = 
 
 
 def _application(front: Front) -> web.Application:
-    app = web.Application(client_max_size=_LONGEST_BODY_BYTES)
+    app = web.Application(client_max_size=_LONGEST_BODY_BYTES, handler_args={"keepalive_timeout": _IDLE_SECONDS})
     handlers = _Handlers(front)
     app.router.add_get("/", handlers.status_page)
     app.router.add_get("/metrics", Exposition(front.snapshot, runtime_collectors()).scrape)

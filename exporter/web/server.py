@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from exporter.web.addresses import Address, UnixAddress
 from exporter.web.entrance import Entrance
-from exporter.web.sockets import BACKLOG, bound_socket, reason, removed
+from exporter.web.sockets import BACKLOG, bound_socket, identity, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +32,14 @@ class Server(msgspec.Struct, frozen=True):
     """Where it listens, with the port that it got."""
     _listening: asyncio.AbstractServer | Entrance
     _runner: web.AppRunner
+    _identity: tuple[int, int] | None = None
+    """Of its Unix socket."""
 
     async def close(self) -> None:
         """Stop listening, let answers under way finish for a moment, close every connection."""
+        if isinstance(self.address, UnixAddress) and identity(self.address.path) == self._identity:
+            self.address.path.unlink(missing_ok=True)
         self._listening.close()
-        if isinstance(self.address, UnixAddress):
-            removed(self.address.path)
         await self._runner.cleanup()
 
 
@@ -63,7 +65,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     if isinstance(address, UnixAddress):
         at_path = await loop.create_unix_server(application, sock=sock, backlog=BACKLOG)
-        return Server(str(address), address, at_path, runner)
+        return Server(str(address), address, at_path, runner, identity(address.path))
     bound = Address(address.host, sock.getsockname()[1])
     reached = Address("localhost", bound.port) if address.is_every_interface else bound
     if context is None:

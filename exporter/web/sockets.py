@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
 import stat
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.web.addresses import Address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from exporter.web.addresses import UnixAddress
@@ -35,10 +37,13 @@ def bound_socket(address: Address | UnixAddress) -> socket.socket:
     return socket.create_server(name, family=family, backlog=BACKLOG)
 
 
-def removed(path: Path) -> None:
-    """Remove a socket that nobody listens on any more, if it is still there."""
-    with contextlib.suppress(OSError):
-        path.unlink()
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return which file is at a path, None for none: another process may have put its own there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def reason(error: OSError) -> str:
@@ -49,16 +54,27 @@ def reason(error: OSError) -> str:
 
 
 def _at_path(path: Path) -> socket.socket:
-    if _is_left_over(path):
-        path.unlink()
-    sock = socket.socket(socket.AF_UNIX)
-    with contextlib.ExitStack() as unless_it_listens:
+    with _alone_in(path.parent), contextlib.ExitStack() as unless_it_listens:
+        if _is_left_over(path):
+            path.unlink(missing_ok=True)
+        sock = socket.socket(socket.AF_UNIX)
         unless_it_listens.callback(sock.close)
         sock.bind(str(path))
         path.chmod(_MODE)
         sock.listen(BACKLOG)
         unless_it_listens.pop_all()
     return sock
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Of two that find the same socket left over, one looks after the other has begun to listen."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_left_over(path: Path) -> bool:
@@ -69,6 +85,7 @@ def _is_left_over(path: Path) -> bool:
     except OSError:
         return False
     with socket.socket(socket.AF_UNIX) as caller:
+        caller.setblocking(False)  # noqa: FBT003 (the socket's own call); one who is busy does not answer at once
         try:
             caller.connect(str(path))
         except ConnectionRefusedError:

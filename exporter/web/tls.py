@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
-from exporter.config.certificates import load_chain
+from exporter.config.certificates import load_authorities, load_chain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from exporter.config.web_config import TlsServer
 
 _VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+_NAMES: Final = frozenset({"DNS", "IP Address", "URI", "email"})
 _CIPHERS: Final = {
     "AES_128_CBC_SHA": "AES128-SHA",
     "AES_128_GCM_SHA256": "AES128-GCM-SHA256",
@@ -39,7 +41,7 @@ def context(tls: TlsServer) -> ssl.SSLContext:
     if tls.cert is not None and tls.key is not None:
         load_chain(made, tls.cert, tls.key)
     if tls.verifies and tls.client_ca is not None:
-        made.load_verify_locations(cadata=tls.client_ca.text.get_secret_value())
+        load_authorities(made, tls.client_ca)
         made.verify_mode = ssl.CERT_OPTIONAL
     return made
 
@@ -48,8 +50,16 @@ def refuses(tls: TlsServer, certificate: Mapping[str, Any] | None) -> bool:
     """Whether a client has to be turned away; `certificate` is the one it has proven to hold, None without one."""
     if not certificate:
         return tls.client_auth_type == "RequireAndVerifyClientCert"
-    names = {name for _, name in certificate.get("subjectAltName", ())}
-    return bool(tls.client_allowed_sans) and names.isdisjoint(tls.client_allowed_sans)
+    names = {_plain(name) for kind, name in certificate.get("subjectAltName", ()) if kind in _NAMES}
+    return bool(tls.client_allowed_sans) and names.isdisjoint(map(_plain, tls.client_allowed_sans))
+
+
+def _plain(name: str) -> str:
+    """Write a name in the one way of many that it is compared in."""
+    try:
+        return str(ipaddress.ip_address(name.strip()))
+    except ValueError:
+        return name.lower()
 
 
 def _openssl_name(suite: str) -> str:

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.integration.configs import account, config, message
 from tests.integration.process import PATIENCE_SECONDS, run, serving, write_config
@@ -47,6 +48,24 @@ async def test_systemd_hears_of_start_reload_and_stop(tmp_path: Path) -> None:
             exporter.send(signal.SIGTERM)
             assert (await notified(manager))["STOPPING"] == "1"
             assert await exporter.ended() == 0
+
+
+async def test_systemd_hears_nothing_of_ready_once_it_stops(tmp_path: Path) -> None:
+    write_config(tmp_path, config([account(NOWHERE)]))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as manager:
+        name = f"smsbat-exporter-{os.getpid()}-stop"
+        manager.bind("\0" + name)
+        async with serving(tmp_path, env={"NOTIFY_SOCKET": "@" + name}) as exporter:
+            await exporter.ready()
+            for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
+                exporter.send(number)
+            assert await exporter.ended() == 0
+        heard = []
+        while "STOPPING" not in (said := await notified(manager)):
+            heard.append(said)
+        assert heard[0]["READY"] == "1"
+        with pytest.raises(BlockingIOError):
+            manager.recv(4096)
 
 
 async def test_an_application_hands_in_and_waits_at_a_unix_socket(tmp_path: Path) -> None:
