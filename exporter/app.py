@@ -108,8 +108,8 @@ class App:
             errors = await self._reload(parts)
             parts.core.reloads.errors = tuple(errors)
             if errors:
-                why = "; ".join(errors)
-                _log.error("the configuration is not reloaded; the old one stays", extra=fields(errors=why))
+                for error in errors:
+                    _log.error("the configuration is not reloaded; the old one stays", extra=fields(why=error))
             else:
                 await parts.sources.listed()
             return errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return Exit.USAGE  # argparse's 2 says that messages are still open
         raise
     run: Callable[[argparse.Namespace], int] = options.run
-    return run(options)
+    try:
+        code = run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; what Python still holds for it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return code
 
 
 def _with_command(given: list[str]) -> list[str]:

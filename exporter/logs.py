@@ -37,6 +37,9 @@ _LONGEST_MESSAGE: Final = 1000
 _DEEPEST_TRACE: Final = 5
 """Stack frames that are shown, the innermost."""
 _BARE: Final = re.compile(r"[A-Za-z0-9_.:/@%+,*-]+", re.ASCII)
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_PHONE: Final = re.compile(r"\d(?:[-._:]?\d){6,}")
+_KEPT_DIGITS: Final = 4
 _NOT_IN_KEYS: Final = re.compile(r"[^A-Za-z0-9_.]", re.ASCII)
 
 
@@ -52,6 +55,13 @@ def setup(level: Level, fmt: Format, stream: TextIO) -> None:
 def fields(**values: Value) -> dict[str, dict[str, Value]]:
     """Structured values for a record: `logger.info("polled", extra=fields(account="main"))`."""
     return {"fields": values}
+
+
+def without_phone(message_id: str) -> str:
+    """Return an id with only the last four of any digits that could be a phone number: some choose such ids."""
+    if _UUID.fullmatch(message_id):
+        return message_id
+    return _PHONE.sub(lambda found: "…" + found[0][-_KEPT_DIGITS:], message_id)
 
 
 class _LineFormatter(logging.Formatter):

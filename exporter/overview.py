@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from exporter import __version__, summary
+from exporter.logs import without_phone
 from exporter.message import Fallback, Outcome
 from exporter.records import Finished
 from exporter.store import StoreError
@@ -31,9 +31,6 @@ _READ_SECONDS: Final = 2.0
 _ENDED_BY_SMSBAT: Final = frozenset(
     {Outcome.DELIVERED.value, Outcome.UNDELIVERABLE.value, Outcome.PERMANENTERROR.value}
 )
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_PHONE: Final = re.compile(r"\d(?:[-._:]?\d){6,}")
-_KEPT_DIGITS: Final = 4
 
 
 async def status_page(
@@ -100,13 +97,6 @@ def _took(known: Finished) -> tuple[float, float] | None:
     if known.outcome not in _ENDED_BY_SMSBAT or known.lower_seconds is None or known.upper_seconds is None:
         return None
     return known.lower_seconds, known.upper_seconds
-
-
-def without_phone(message_id: str) -> str:
-    """Return an id with only the last four of any digits that could be a phone number: some choose such ids."""
-    if _UUID.fullmatch(message_id):
-        return message_id
-    return _PHONE.sub(lambda found: "…" + found[0][-_KEPT_DIGITS:], message_id)
 
 
 def _account(desk: Desk, now: float) -> AccountRow:

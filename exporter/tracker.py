@@ -18,7 +18,7 @@ from exporter.counting import Counting
 from exporter.desk import Desk
 from exporter.in_flight import InFlight
 from exporter.lifecycle import advance, contradicts, matured_by
-from exporter.logs import fields
+from exporter.logs import fields, without_phone
 from exporter.message import (
     Anomaly,
     Ending,
@@ -154,7 +154,8 @@ class Tracker:
         outcome = self._ended.pop(self.in_flight.columns.seq[slot], None)
         if _log.isEnabledFor(logging.DEBUG):
             word, message = "abandoned" if outcome is None else outcome.value, self.in_flight.get(slot)
-            _log.debug("a message ended", extra=fields(id=message.id, outcome=word, **traced.fields(message)))
+            told = fields(id=without_phone(message.id), outcome=word, **traced.fields(message))
+            _log.debug("a message ended", extra=told)
         self.aging.leave(slot)
         key = (self.in_flight.cohort(slot).account, self.in_flight.columns.ids[slot])
         self.in_flight.remove(slot)

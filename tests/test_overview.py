@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from exporter import view
-from exporter.overview import status_page, without_phone
+from exporter.logs import without_phone
+from exporter.overview import status_page
 from exporter.web.status import EndedRow, Judged, Money, StatusPage, Tracking
 from tests.lab import Lab, account
 from tests.virtual_time import DAY, in_virtual_time

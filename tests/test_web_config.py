@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from pydantic import SecretStr
 
 from exporter.config import ConfigError
 from exporter.config.certificates import Pem, validity
-from exporter.config.web_config import load_web_config
+from exporter.config.web_config import TlsServer, load_web_config
 from tests.certificates import CLIENTS, HASH, PASSWORD, TLS, USERS, established, written
 
 
@@ -255,6 +256,35 @@ def test_a_key_of_another_kind_is_the_certificates_no_more_than_another_one(fold
     (folder / "rsa.pem").write_bytes(rsa.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     expected = ["3:13: tls_server_config.key_file: does not belong to the certificate"]
     assert problems(folder, SERVER + "  key_file: rsa.pem\n") == expected
+
+
+WRONG_KINDS = ("", "null", "[a]", "[]", "{a: b}", "{}", "5", "true", "'text'", '"\\0"')
+
+
+@pytest.mark.parametrize("value", WRONG_KINDS)
+@pytest.mark.parametrize("name", [*TlsServer.model_fields, "anything"])
+def test_no_value_of_tls_whatever_is_more_than_refused(folder: Path, name: str, value: str) -> None:
+    rest = "".join(f"  {line.strip()}\n" for line in TLS.splitlines()[1:] if name not in line)
+    with contextlib.suppress(ConfigError):
+        load_web_config(written(folder, f"tls_server_config:\n{rest}  {name}: {value}\n"))
+
+
+@pytest.mark.parametrize("value", WRONG_KINDS)
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("basic_auth_users: {me: @}", "basic_auth_users: @", "tls_server_config: @", "http_server_config: @"),
+        *("http_server_config: {headers: @}", "http_server_config: {headers: {X-Frame-Options: @}}"),
+        *("http_server_config: {http2: @}", "@", "anything: @"),
+    ],
+)
+def test_no_value_elsewhere_is_more_than_refused(folder: Path, place: str, value: str) -> None:
+    with contextlib.suppress(ConfigError):
+        load_web_config(written(folder, place.replace("@", value) + "\n"))
+
+
+def test_a_user_without_a_hash_is_named(folder: Path) -> None:
+    assert problems(folder, "basic_auth_users: {me: {a: b}}\n") == ["1:20: basic_auth_users.me: must be text"]
 
 
 def test_what_is_refused_leaves_nothing_open(folder: Path) -> None:

@@ -69,7 +69,8 @@ def test_commands_call_make_targets_and_scripts_that_are_there() -> None:
 
 def test_nothing_is_published_before_tests_and_both_architectures_have_passed() -> None:
     jobs = WORKFLOWS["release.yml"]["jobs"]
-    assert jobs["image"]["needs"] == jobs["packages"]["needs"] == "ci"
+    assert jobs["image"]["needs"] == jobs["packages"]["needs"] == "approval"
+    assert (jobs["approval"]["needs"], jobs["approval"]["environment"]) == ("ci", "release")
     assert set(jobs["pypi"]["needs"]) == {"image", "packages"}
     assert (jobs["ci"]["needs"], jobs["chart"]["needs"]) == ("notes", "pypi")
     image = WORKFLOWS["image.yml"]["jobs"]
@@ -106,7 +107,6 @@ def test_dependabot_looks_where_things_are() -> None:
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf-8"))["updates"]
     places = {update["package-ecosystem"]: ROOT / update["directory"].lstrip("/") for update in updates}
     assert (places["pip"] / "run.txt").is_file()
-    assert (places["docker"] / "Dockerfile").is_file()
     assert (places["docker-compose"] / "compose.yaml").is_file()
     assert places["github-actions"] == ROOT
     assert all(update["cooldown"] for update in updates)

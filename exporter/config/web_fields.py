@@ -50,7 +50,9 @@ def _pem_text(value: object) -> Pem:
     raise ValueError("must be text")  # pydantic wants ValueError
 
 
-def _bcrypt(value: str) -> SecretStr:
+def _bcrypt(value: object) -> SecretStr:
+    if not isinstance(value, str):
+        raise ValueError("must be text")  # noqa: TRY004 (pydantic wants ValueError)
     found = _HASH.fullmatch(value)
     if found is None:
         raise ValueError("must be a bcrypt hash such as `htpasswd -nB` prints after the colon, not a password")
@@ -74,7 +76,7 @@ def _some_proof(value: object) -> object:
 
 
 def _safe_version(value: object) -> object:
-    if value in {"TLS10", "TLS11"}:
+    if value in ("TLS10", "TLS11"):  # a list or a section may stand there
         raise ValueError("is no longer safe (RFC 8996): use TLS12 or TLS13")
     return value
 

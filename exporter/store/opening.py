@@ -68,11 +68,11 @@ def _check_place(path: Path) -> None:
     parent = path.absolute().parent
     if not parent.is_dir():
         raise unavailable(path, f"there is no directory {parent}; create it, or mount a volume there")
-    # Before anything in it is looked at, which may not be allowed either.
-    if not _writable(parent, os.W_OK | os.X_OK):
-        raise unavailable(path, f"the directory {parent} is not writable; make it so, or mount a volume there")
-    if path.is_dir():
+    may_look = _writable(parent, os.X_OK)
+    if may_look and path.is_dir():
         raise unavailable(path, "it is a directory; name a file in it")
+    if not may_look or not _writable(parent, os.W_OK):
+        raise unavailable(path, f"the directory {parent} is not writable; make it so, or mount a volume there")
     if path.exists() and not _writable(path, os.W_OK):
         # SQLite would open it to read, and report a failed lock.
         raise unavailable(path, "the file or its file system is read-only; make it writable")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +17,7 @@ import pytest
 from exporter import __version__
 from exporter.simulator import Fault, FaultKind
 from tests.integration.configs import KEY, account, config
-from tests.integration.process import run, serving, serving_without_config, write_config
+from tests.integration.process import environment, run, serving, serving_without_config, write_config
 from tests.integration.simulated import caller, calls, simulated
 
 BROKEN: Final = """accounts:
@@ -48,6 +51,22 @@ async def test_the_config_schema_is_a_json_schema_that_accepts_a_configuration(t
     schema = json.loads(output)
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(json.loads(config([account("http://127.0.0.1:1")])), schema)
+
+
+@pytest.mark.parametrize("command", [["config-schema"], ["check", "--config.file=none.yaml"]])
+async def test_a_reader_who_has_seen_enough_is_no_error(tmp_path: Path, command: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "exporter", *command),
+        cwd=tmp_path,
+        env=environment({}),
+        stdout=writer,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(writer)
+    _, errors = await process.communicate()
+    assert (process.returncode, errors) == (128 + signal.SIGPIPE, b"")
 
 
 async def test_check_accepts_a_good_configuration(tmp_path: Path) -> None:

@@ -104,9 +104,11 @@ async def test_no_secret_phone_number_or_message_id_is_in_any_log_line_or_page(t
             fault = Fault(kind=kind, message_id=message_id, max_calls=2, status=403, size_bytes=3_000_000)
             simulator.faults.add(fault)
         accounts = [account(simulator.url, request_timeout="500ms")]
-        listed = [message(message_id) for message_id in ids]
+        simulator.add(f"{PHONE}-ended", life=delivered_after(0.0))
+        listed = [message(message_id) for message_id in (*ids, f"{PHONE}-ended")]
         write_config(tmp_path, config(accounts, listed))
         async with serving(tmp_path, "--log.level=debug", "--web.enable-lifecycle") as exporter:
+            assert f"…{PHONE[-4:]}-ended" in await exporter.logged("a message ended")
             await exporter.shows(lambda scrape: every_call_went_wrong(scrape, simulator.ledger.answers.total()))
             write_config(tmp_path, config(accounts, [*listed, message(f"{PHONE} no id")], api_key=KEY))
             pages = [(await exporter.get("/-/reload", method="POST"))[1], *await every_page(exporter)]
