@@ -31,6 +31,8 @@ class Systemd:
         watched = env.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         interval = env.get("WATCHDOG_USEC", "")
         counts = watched and interval.isascii() and interval.isdigit()
+        self._said: str | None = None
+        """Why it could not be told; a watchdog would have it said every few seconds."""
         self._watchdog_seconds = int(interval) / _MICROSECONDS if counts else 0.0
 
     def ready(self) -> None:
@@ -67,4 +69,7 @@ class Systemd:
                 manager.settimeout(_PATIENCE_SECONDS)
                 manager.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:
-            _log.warning("systemd cannot be told", extra=fields(why=error.strerror or str(error)))
+            why = error.strerror or str(error)
+            if why != self._said:
+                self._said = why
+                _log.warning("systemd cannot be told", extra=fields(why=why))

@@ -79,7 +79,9 @@ def test_a_socket_that_is_gone_is_logged_and_costs_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Systemd({"NOTIFY_SOCKET": "gone"}).ready()
+    systemd = Systemd({"NOTIFY_SOCKET": "gone"})
+    systemd.ready()
+    systemd.stopping()
     (record,) = caplog.records
     assert record.message == "systemd cannot be told"
 
