@@ -141,6 +141,8 @@ class LoadedWebConfig(NamedTuple):
 
     config: WebConfig
     signatures: Mapping[Path, Signature]
+    is_empty: bool
+    """The file says nothing, not even `{}`."""
 
 
 def load_web_config(path: Path) -> LoadedWebConfig:
@@ -152,11 +154,8 @@ def load_web_config(path: Path) -> LoadedWebConfig:
         raise ConfigError([Problem(file, 0, 0, "", str(error))]) from None
     # A bcrypt hash has dollars of its own.
     root, document = sections_in(file, text.encode(), None, "tls_server_config:")
-    if not root and document.value is None:
-        # Somebody may be writing it just now. `{}` says that nothing is meant.
-        raise ConfigError([Problem(file, 1, 1, "", "is empty: write {} for no protection")])
     config = validated(WebConfig, root, path.parent, document.faults, in_file(file, document))
     tls = config.tls_server_config
     parts = () if tls is None else (tls.cert, tls.key, tls.client_ca)
     read = {pem.path: pem.signature for pem in parts if pem and pem.path and pem.signature}
-    return LoadedWebConfig(config, {path: signature, **read})
+    return LoadedWebConfig(config, {path: signature, **read}, is_empty=document.value is None)

@@ -36,6 +36,7 @@ class Rules(NamedTuple):
 
     config: WebConfig
     signatures: Mapping[Path, Signature]
+    is_empty: bool
     context: SSLContext | None
     limits: tuple[tuple[str, float, float], ...]
     """What can expire, from when until when it is valid, in Unix seconds."""
@@ -96,6 +97,11 @@ class Following:
         except ConfigError as error:
             self._errors, self._doubted = tuple(error.problems), None
             return
+        if rules.is_empty and not self.rules.is_empty:
+            # A full disk, or somebody who is about to write it.
+            why = "is empty: write {} for no protection"
+            self._errors, self._doubted = (Problem(str(self._path), 1, 1, "", why),), None
+            return
         self._errors = ()
         if _asks_for_less(rules.config, self.rules.config) and rules.signatures != self._doubted:
             # Perhaps somebody is only half through writing it.
@@ -114,13 +120,14 @@ class Following:
 
 def _read(path: Path) -> Rules:
     try:
-        config, signatures = load_web_config(path)
+        config, signatures, is_empty = load_web_config(path)
         server = config.tls_server_config
         context = None if server is None else tls.context(server)
     except OSError as error:  # no descriptors left, or OpenSSL's
         why = f"cannot be used: {error.strerror or type(error).__name__}"
         raise ConfigError([Problem(str(path), 0, 0, "", why)]) from None
-    return Rules(config, signatures, context, () if server is None else _limits(server.cert, server.client_ca))
+    limits = () if server is None else _limits(server.cert, server.client_ca)
+    return Rules(config, signatures, is_empty, context, limits)
 
 
 def _limits(chain: Pem | None, authorities: Pem | None) -> tuple[tuple[str, float, float], ...]:

@@ -127,6 +127,15 @@ async def test_a_kubelet_reaches_the_probes_which_say_what_is_wrong_with_the_fil
         assert await exporter.stop() == 0
 
 
+async def test_an_empty_file_protects_nothing_as_in_prometheus(authority: Authority) -> None:
+    written(authority.folder, "")
+    assert (await promtool(authority.folder, "check", "web-config", "web.yml"))[0] == 0
+    assert (await run(authority.folder, "check", WEB))[0] == 0
+    async with serving(authority.folder, WEB) as exporter:
+        assert (await exporter.ready()).startswith("http://")
+        assert (await exporter.get("/metrics"))[0] == 200
+
+
 async def test_a_wrong_file_is_refused_at_the_start_with_all_that_is_wrong(authority: Authority) -> None:
     written(authority.folder, TLS.replace("server-key.pem", "gone.pem") + f"basic_auth_users: {{me: {PASSWORD}}}\n")
     code, output, errors = await run(
