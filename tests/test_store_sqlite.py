@@ -9,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,9 @@ from exporter.store.statements import PUT_PROGRESS
 
 ROOT = Path(__file__).parents[1]
 PAGE = 4096
+
+
+STORES: list[SqliteStore] = []
 
 
 def row(seq: int) -> InFlightRow:
@@ -48,6 +53,20 @@ def generation_in(store: SqliteStore, size: int = 700) -> int:
     return generation
 
 
+def opened(path: Path, **more: Any) -> SqliteStore:  # noqa: ANN401 (what the store takes)
+    """Open a store that is closed when the test is over."""
+    store = SqliteStore(path, **more)
+    STORES.append(store)
+    return store
+
+
+@pytest.fixture(autouse=True)
+def closing() -> Iterator[None]:
+    yield
+    while STORES:
+        STORES.pop().close()
+
+
 def run(script: str, *arguments: object, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Run a script that can import this module and the package."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
@@ -68,7 +87,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def filled(path: Path) -> Path:
-    store = SqliteStore(path)
+    store = opened(path)
     store.commit(batch(0))
     store.close()
     return path
@@ -76,10 +95,10 @@ def filled(path: Path) -> Path:
 
 def test_what_was_committed_is_there_after_opening_again(filled: Path) -> None:
     for generation in (1, 2, 3):
-        store = SqliteStore(filled)
+        store = opened(filled)
         store.commit(batch(generation))
         store.close()
-    assert generation_in(SqliteStore(filled)) == 3
+    assert generation_in(opened(filled)) == 3
 
 
 @pytest.mark.parametrize(("point", "expected"), [("begun", 0), ("written", 0), ("committed", 1)])
@@ -94,7 +113,7 @@ SqliteStore(pathlib.Path(sys.argv[1]), at=die).commit(batch(1))
 """
     ended = run(script, filled, point)
     assert ended.returncode == -signal.SIGKILL, ended.stderr
-    store = SqliteStore(filled)
+    store = opened(filled)
     assert generation_in(store) == expected
     store.commit(batch(1))
     assert generation_in(store) == 1
@@ -108,7 +127,7 @@ def test_a_commit_that_raises_stores_nothing_and_can_be_repeated(filled: Path, p
         if left == [passed]:
             raise KeyError(left.pop())
 
-    store = SqliteStore(filled, at=fail_once)
+    store = opened(filled, at=fail_once)
     with pytest.raises(KeyError):
         store.commit(batch(1))
     assert generation_in(store) == 0
@@ -123,7 +142,7 @@ def test_a_commit_reported_as_failed_after_it_was_durable_counts_once(filled: Pa
             raise StoreError(point)
 
     reported: list[str] = []
-    store = SqliteStore(filled, at=fail)
+    store = opened(filled, at=fail)
     with pytest.raises(StoreError):
         store.commit(batch(1))
     store.commit(batch(1))
@@ -153,7 +172,7 @@ assert generation_in(store) == 1
     lines = ended.stdout.splitlines()
     assert len(lines) == 6
     assert all(f"the store {filled} cannot be used: the disk reports an I/O error" in line for line in lines)
-    assert generation_in(SqliteStore(filled)) == 1
+    assert generation_in(opened(filled)) == 1
 
 
 def test_a_full_disk_fails_the_commit_and_takes_it_when_there_is_room(tmp_path: Path) -> None:
@@ -191,7 +210,7 @@ assert generation_in(store) == 1
 
 
 def test_a_write_error_says_nothing_of_what_is_stored(filled: Path) -> None:
-    store = SqliteStore(filled)
+    store = opened(filled)
     secret = row(1)._replace(id="secret-id", sent_at="secret-text")  # type: ignore[arg-type]  # what must not happen
     with pytest.raises(StoreError) as caught:
         store.commit(Batch(accepted=[secret]))
@@ -214,7 +233,7 @@ def test_text_that_is_not_utf8_is_damage_and_is_not_quoted(filled: Path) -> None
     with_bytes.commit()
     with_bytes.close()
     with pytest.raises(StoreRefusedError, match="is damaged") as caught:
-        SqliteStore(filled).totals()
+        opened(filled).totals()
     assert "secret" not in str(caught.value)
 
 
@@ -225,14 +244,14 @@ def another_application(path: Path) -> None:
 
 
 def newer_version(path: Path) -> None:
-    SqliteStore(path).close()
+    opened(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 2")
     connection.close()
 
 
 def a_table_less(path: Path) -> None:
-    SqliteStore(path).close()
+    opened(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE totals")
     connection.close()
@@ -252,7 +271,7 @@ def a_table_less(path: Path) -> None:
 def test_a_file_of_something_else_is_refused_and_left_alone(path: Path, content: bytes, reason: str) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreRefusedError) as caught:
-        SqliteStore(path)
+        opened(path)
     assert str(caught.value).startswith(f"the store {path} {reason}")
     assert "move it away" in str(caught.value)
     assert path.read_bytes() == content
@@ -262,7 +281,7 @@ def test_the_database_of_another_application_is_refused_and_left_alone(path: Pat
     another_application(path)
     content = path.read_bytes()
     with pytest.raises(StoreRefusedError, match="belongs to another application; name another file"):
-        SqliteStore(path)
+        opened(path)
     assert path.read_bytes() == content
 
 
@@ -270,14 +289,14 @@ def test_a_store_from_a_newer_version_is_refused_and_left_alone(path: Path) -> N
     newer_version(path)
     content = path.read_bytes()
     with pytest.raises(StoreRefusedError, match=r"newer version \(schema 2, this one knows 1\); use that version"):
-        SqliteStore(path)
+        opened(path)
     assert path.read_bytes() == content
 
 
 def test_a_store_without_all_its_tables_is_refused(path: Path) -> None:
     a_table_less(path)
     with pytest.raises(StoreRefusedError, match=r"is damaged \(schema 1 is incomplete\)"):
-        SqliteStore(path)
+        opened(path)
 
 
 def test_a_truncated_store_is_refused_wherever_it_ends(filled: Path) -> None:
@@ -285,7 +304,7 @@ def test_a_truncated_store_is_refused_wherever_it_ends(filled: Path) -> None:
     for length in [*range(1, 130), *range(PAGE, len(whole), PAGE), len(whole) // 2, len(whole) - 1]:
         filled.write_bytes(whole[:length])
         with pytest.raises(StoreRefusedError, match="is damaged"):
-            SqliteStore(filled)
+            opened(filled)
 
 
 @pytest.mark.parametrize("mask", [0xFF, 0x01])
@@ -295,7 +314,7 @@ def test_a_flipped_header_byte_is_refused_or_harmless_but_never_a_fresh_start(fi
     for place in range(108):
         filled.write_bytes(whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :])
         try:
-            store = SqliteStore(filled)
+            store = opened(filled)
             generation = generation_in(store)
         except StoreError:
             refused += 1
@@ -315,7 +334,7 @@ def test_garbage_further_in_is_refused_when_it_is_read(filled: Path) -> None:
 
 
 def read_all(path: Path) -> None:
-    store = SqliteStore(path)
+    store = opened(path)
     try:
         list(store.in_flight(1000))
         store.totals()
@@ -335,7 +354,7 @@ def read_all(path: Path) -> None:
 
 def test_an_empty_file_is_a_new_store(path: Path) -> None:
     path.touch()
-    assert SqliteStore(path).last_seq() == 0
+    assert opened(path).last_seq() == 0
 
 
 def test_an_emptied_file_with_a_log_beside_it_is_refused_and_the_log_is_kept(path: Path) -> None:
@@ -344,15 +363,15 @@ def test_an_emptied_file_with_a_log_beside_it_is_refused_and_the_log_is_kept(pat
     for prepare in (path.touch, path.unlink):
         prepare()
         with pytest.raises(StoreRefusedError, match="its -wal file is not"):
-            SqliteStore(path)
+            opened(path)
     assert log.read_bytes() == b"commits"
 
 
 def test_a_second_opener_in_the_same_process_is_refused_and_the_first_goes_on(filled: Path) -> None:
-    store = SqliteStore(filled)
+    store = opened(filled)
     for _ in range(2):
         with pytest.raises(StoreRefusedError, match="is in use by another process"):
-            SqliteStore(filled)
+            opened(filled)
     store.commit(batch(1))
     assert generation_in(store) == 1
 
@@ -368,9 +387,9 @@ except StoreRefusedError as error:
 else:
     print("opened")
 """
-    store = SqliteStore(filled)
+    store = opened(filled)
     with pytest.raises(StoreRefusedError):
-        SqliteStore(filled)
+        opened(filled)
     assert f"the store {filled} is in use by another process" in run(script, filled).stdout
     store.commit(batch(1))
     assert "in use" in run(script, filled).stdout
@@ -384,19 +403,19 @@ def test_closing_writes_the_log_back_into_the_one_file(filled: Path) -> None:
 
 def test_a_missing_directory_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=f"there is no directory {tmp_path}/missing; create it, or mount a volume"):
-        SqliteStore(tmp_path / "missing" / "state.db")
+        opened(tmp_path / "missing" / "state.db")
 
 
 def test_a_directory_is_no_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=f"the store {tmp_path} cannot be used: it is a directory"):
-        SqliteStore(tmp_path)
+        opened(tmp_path)
 
 
 def test_a_place_where_nobody_can_write_is_named_with_what_to_do() -> None:
     if not Path("/proc/self").exists():
         pytest.skip("needs the /proc of Linux")
     with pytest.raises(StoreError, match=r"/proc/state\.db cannot be used: the .* mount a volume there"):
-        SqliteStore(Path("/proc/state.db"))
+        opened(Path("/proc/state.db"))
 
 
 @pytest.mark.parametrize(
@@ -412,7 +431,7 @@ def test_a_directory_that_may_not_be_entered_is_named(place: str, why: str) -> N
             os.seteuid(65534)  # root may enter anything
         try:
             with pytest.raises(StoreError, match=f"cannot be used: .*{why}"):
-                SqliteStore(Path(folder, place))
+                opened(Path(folder, place))
         finally:
             os.seteuid(user)
             Path(folder).chmod(0o700)
@@ -421,7 +440,7 @@ def test_a_directory_that_may_not_be_entered_is_named(place: str, why: str) -> N
 def test_a_file_that_may_only_be_read_is_named_when_it_is_opened() -> None:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place, "state.db")
-        SqliteStore(path).close()
+        opened(path).close()
         path.chmod(0o444)
         Path(place).chmod(0o777)
         user = os.geteuid()
@@ -429,7 +448,7 @@ def test_a_file_that_may_only_be_read_is_named_when_it_is_opened() -> None:
             os.seteuid(65534)  # root may write anything
         try:
             with pytest.raises(StoreError, match="cannot be used: the file or its file system is read-only"):
-                SqliteStore(path)
+                opened(path)
         finally:
             os.seteuid(user)
 
@@ -438,14 +457,14 @@ def test_a_path_that_sqlite_takes_for_a_database_in_memory_is_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    SqliteStore(Path(":memory:")).close()
+    opened(Path(":memory:")).close()
     assert (tmp_path / ":memory:").stat().st_size > 0
 
 
 def test_an_old_sqlite_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
     with pytest.raises(StoreError, match=r"is too old; 3\.37 or newer is needed"):
-        SqliteStore(path)
+        opened(path)
 
 
 def test_progress_finds_its_rows_by_their_number(filled: Path) -> None:

@@ -79,6 +79,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _job_done(self, _: asyncio.Future[T]) -> None:
         self._never_waits.jobs -= 1
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 (the loop's own)
+        """Wait for the threads in real time; the loop would jump to the end of its own patience (Python 3.12)."""
+        self._never_waits.jobs += 1
+        given = () if timeout is None else (timeout,)
+        try:
+            await super().shutdown_default_executor(*given)
+        finally:
+            self._never_waits.jobs -= 1
+
 
 def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     """Run an async test in a loop in which sleeping takes no time."""
