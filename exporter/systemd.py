@@ -58,16 +58,17 @@ class Systemd:
 
     async def _watch(self) -> None:
         while self._address and self._watchdog_seconds > 0:
-            self._tell("WATCHDOG=1")
+            self._tell("WATCHDOG=1", patience_seconds=0.0)
             await asyncio.sleep(self._watchdog_seconds / 2)
 
-    def _tell(self, *lines: str) -> None:
+    def _tell(self, *lines: str, patience_seconds: float = _PATIENCE_SECONDS) -> None:
         if not self._address:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
-                manager.settimeout(_PATIENCE_SECONDS)
+                manager.settimeout(patience_seconds)
                 manager.sendto("\n".join(lines).encode(), self._address)
+            self._said = None
         except OSError as error:
             why = error.strerror or str(error)
             if why != self._said:

@@ -84,6 +84,12 @@ def test_a_socket_that_is_gone_is_logged_and_costs_nothing_else(
     systemd.stopping()
     (record,) = caplog.records
     assert record.message == "systemd cannot be told"
+    manager = Manager("gone")
+    systemd.ready()
+    manager.close()
+    Path("gone").unlink()
+    systemd.ready()
+    assert len(caplog.records) == 2, "and again when it is gone again"
 
 
 @in_virtual_time

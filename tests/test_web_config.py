@@ -283,6 +283,13 @@ def test_no_value_elsewhere_is_more_than_refused(folder: Path, place: str, value
         load_web_config(written(folder, place.replace("@", value) + "\n"))
 
 
+def test_a_chain_that_is_joined_without_a_newline_is_a_chain(folder: Path) -> None:
+    chain = (folder / "server.pem").read_text().rstrip() + (folder / "ca.pem").read_text()
+    (folder / "joined.pem").write_text(chain)
+    config, _, _ = load_web_config(written(folder, TLS.replace("server.pem", "joined.pem")))
+    assert config.tls_server_config is not None
+
+
 def test_a_user_without_a_hash_is_named(folder: Path) -> None:
     assert problems(folder, "basic_auth_users: {me: {a: b}}\n") == ["1:20: basic_auth_users.me: must be text"]
 

@@ -506,6 +506,7 @@ async def test_a_certificate_that_is_not_valid_yet_is_named(authority: Authority
         ("10.0.0.1", "10.0.0.2", 403),
         ("Prometheus.svc", "prometheus.SVC", 200),
         ("sre@example.org", "sre@example.org", 200),
+        ("Sre@example.org", "sre@example.org", 403),
         ("prometheus.svc", "prometheus", 403),
     ],
 )
@@ -531,6 +532,32 @@ async def test_who_comes_while_too_many_passwords_wait_is_sent_away_for_a_second
         answers = set(await asyncio.gather(*map(guess, range(200))))
         assert answers == {(401, None), (429, "1")}
         assert await listener.status(user=KNOWN) == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "user", "stays"),
+    [("/metrics", KNOWN, True), ("/metrics", None, False), ("/-/healthy", None, False), ("/nothing", None, False)],
+)
+async def test_only_who_got_in_keeps_a_connection(
+    authority: Authority,
+    path: str,
+    user: Mapping[str, str] | None,
+    stays: bool,  # noqa: FBT001
+) -> None:
+    async with (
+        protected(authority.folder, USERS) as listener,
+        aiohttp.ClientSession(listener.server.url) as session,
+        session.get(path, headers=user) as answer,
+    ):
+        assert (answer.headers.get("Connection") != "close") is stays
+
+
+async def test_an_empty_file_at_the_start_is_said(authority: Authority, caplog: pytest.LogCaptureFixture) -> None:
+    async with protected(authority.folder, "") as listener:
+        assert await listener.status() == 200
+        (problem,) = listener.protection.problems()
+        assert problem.endswith("web.yml is empty, so everybody gets in: write {} into it if that is meant")
+        assert [record.levelname for record in caplog.records].count("WARNING") == 1
 
 
 async def test_no_user_is_named_to_strangers(authority: Authority) -> None:

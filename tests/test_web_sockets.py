@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import socket
 import stat
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -115,6 +117,52 @@ def test_of_many_who_find_the_same_socket_left_over_one_listens(path: Path) -> N
         listening = [sock for sock in threads.map(start, range(40)) if sock is not None]
     assert (len(listening), refused) == (1, {errno.EADDRINUSE})
     listening[0].close()
+
+
+def test_a_folder_that_somebody_keeps_locked_holds_up_nobody_for_good(path: Path) -> None:
+    folder = os.open(".", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_SH)
+        bound(path).close()
+    finally:
+        os.close(folder)
+
+
+def test_a_folder_that_may_be_written_and_not_read_will_do() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o333)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)  # root may read anything
+        try:
+            bound(Path(folder, "api.sock")).close()
+        finally:
+            os.seteuid(user)
+            Path(folder).chmod(0o700)
+
+
+async def test_a_socket_that_may_not_be_removed_is_closed_all_the_same() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        set_mode(folder, 0o777)
+        user, place = os.geteuid(), Path(folder, "api.sock")
+        if user == 0:
+            os.seteuid(65534)  # root may remove anything
+        try:
+            server = await serve(application(), UnixAddress(place), FLAG)
+            os.seteuid(user)
+            set_mode(folder, 0o555)
+            if user == 0:
+                os.seteuid(65534)
+            await server.close()
+        finally:
+            os.seteuid(user)
+            set_mode(folder, 0o700)
+        with socket.socket(socket.AF_UNIX) as caller, pytest.raises(ConnectionRefusedError):
+            caller.connect(str(place))
+
+
+def set_mode(folder: str, mode: int) -> None:
+    Path(folder).chmod(mode)
 
 
 def test_a_file_in_its_place_is_refused_and_stays(path: Path) -> None:

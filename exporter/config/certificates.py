@@ -45,7 +45,8 @@ def read_pem(path: Path) -> Pem:
 
 def load_chain(context: ssl.SSLContext, certificate: Pem, key: Pem) -> None:
     """Have a context serve a certificate, from the bytes that were read; raise ValueError when the two do not fit."""
-    with _as_file(certificate) as certificate_file, _as_file(key) as key_file:
+    chain = "\n".join(_blocks(certificate))
+    with _as_file(chain) as certificate_file, _as_file(key.text.get_secret_value()) as key_file:
         try:
             context.load_cert_chain(certificate_file, key_file, _no_passphrase)
         except EncryptedKeyError:
@@ -98,9 +99,9 @@ def _no_passphrase() -> str:
 
 
 @contextlib.contextmanager
-def _as_file(pem: Pem) -> Iterator[str]:
+def _as_file(pem: str) -> Iterator[str]:
     """OpenSSL reads its own files only; this one holds what was checked, also when the original has changed since."""
-    content = pem.text.get_secret_value().encode()
+    content = pem.encode()
     if hasattr(os, "memfd_create"):  # in memory, since the root file system may be read-only
         descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
         with os.fdopen(descriptor, "wb") as file:

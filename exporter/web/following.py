@@ -80,10 +80,12 @@ class Following:
     def problems(self) -> list[str]:
         """Say what is wrong now, a line each; nothing of what the files hold, and no user's name."""
         kept = "the last good web configuration stays in use"
-        return [f"web: {_nameless(error)}; {kept}" for error in self._errors] + [*self._out_of_date()]
+        return [f"web: {_nameless(error)}; {kept}" for error in self._errors] + [*self._shortcomings()]
 
-    def _out_of_date(self) -> Iterator[str]:
+    def _shortcomings(self) -> Iterator[str]:
         now = self._clock.now()
+        if self.rules.is_empty:
+            yield f"web: {self._path} is empty, so everybody gets in: write {{}} into it if that is meant"
         for name, begins_at, ends_at in self.rules.limits:
             if ends_at <= now:
                 yield f"web: {name} expired at {_shown(ends_at)}; put a new one in its file, which is read again"

@@ -45,16 +45,17 @@ class Protection:
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request that has no business here; let the others pass."""
         rules = self._following.current()
-        # One that was made before the configuration changed ends with this answer; the next is made as this says.
-        is_of_before = _of_connection(request, "sslcontext") is not rules.context
-        refusal = None if request.path in _OPEN else await self._refusal(request, rules)
+        is_open = request.path in _OPEN
+        refusal = None if is_open else await self._refusal(request, rules)
+        # Who got in keeps the connection, unless it was made before the configuration changed.
+        is_last = is_open or refusal is not None or _of_connection(request, "sslcontext") is not rules.context
         try:
             response = await handler(request) if refusal is None else refusal
         except web.HTTPException as answer:
-            if is_of_before:
+            if is_last:
                 answer.force_close()
             raise
-        if is_of_before:
+        if is_last:
             response.force_close()
         return response
 

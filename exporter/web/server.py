@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
@@ -38,7 +39,8 @@ class Server(msgspec.Struct, frozen=True):
     async def close(self) -> None:
         """Stop listening, let answers under way finish for a moment, close every connection."""
         if isinstance(self.address, UnixAddress) and identity(self.address.path) == self._identity:
-            self.address.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # where it may not be removed, the next process replaces it
+                self.address.path.unlink()
         self._listening.close()
         await self._runner.cleanup()
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 import socket
 import stat
+import time
 from typing import TYPE_CHECKING, Final
 
 from exporter.web.addresses import Address
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted, where the system allows it: one too many tries again after a second."""
+_TRIES: Final = 20
+_PAUSE_SECONDS: Final = 0.05
+"""Between tries to be alone in a folder; in a thread of its own."""
 _MODE: Final = 0o660
 """Of a Unix socket: the user and the group may connect, as containers of a pod with one fsGroup do."""
 
@@ -68,13 +72,32 @@ def _at_path(path: Path) -> socket.socket:
 
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Of two that find the same socket left over, one looks after the other has begun to listen."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    """Of two that find the same socket left over, one looks after the other has begun to listen.
+
+    Where the folder cannot be locked, or somebody keeps it locked, there is no such order.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    try:
+        _lock(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE_SECONDS)
+        except OSError:
+            return
+        else:
+            return
 
 
 def _is_left_over(path: Path) -> bool:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from exporter.config.certificates import load_authorities, load_chain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from exporter.config.web_config import TlsServer
 
 _VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-_NAMES: Final = frozenset({"DNS", "IP Address", "URI", "email"})
 _CIPHERS: Final = {
     "AES_128_CBC_SHA": "AES128-SHA",
     "AES_128_GCM_SHA256": "AES128-GCM-SHA256",
@@ -50,16 +49,25 @@ def refuses(tls: TlsServer, certificate: Mapping[str, Any] | None) -> bool:
     """Whether a client has to be turned away; `certificate` is the one it has proven to hold, None without one."""
     if not certificate:
         return tls.client_auth_type == "RequireAndVerifyClientCert"
-    names = {_plain(name) for kind, name in certificate.get("subjectAltName", ()) if kind in _NAMES}
-    return bool(tls.client_allowed_sans) and names.isdisjoint(map(_plain, tls.client_allowed_sans))
+    names: Iterable[tuple[str, str]] = certificate.get("subjectAltName", ())
+    allowed = tls.client_allowed_sans
+    return bool(allowed) and not any(_is(kind, name, one) for kind, name in names for one in allowed)
 
 
-def _plain(name: str) -> str:
-    """Write a name in the one way of many that it is compared in."""
+def _is(kind: str, name: str, allowed: str) -> bool:
+    """Whether a name of a certificate is one that is allowed; only hosts are written in several ways."""
+    if kind == "DNS":
+        return name.lower() == allowed.lower()
+    if kind == "IP Address":
+        return _address(name) == _address(allowed)
+    return kind in {"URI", "email"} and name == allowed
+
+
+def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(name.strip()))
+        return str(ipaddress.ip_address(text.strip()))
     except ValueError:
-        return name.lower()
+        return text
 
 
 def _openssl_name(suite: str) -> str:

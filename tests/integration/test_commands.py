@@ -69,6 +69,16 @@ async def test_a_reader_who_has_seen_enough_is_no_error(tmp_path: Path, command:
     assert (process.returncode, errors) == (128 + signal.SIGPIPE, b"")
 
 
+async def test_a_closed_standard_output_is_no_error(tmp_path: Path) -> None:
+    write_config(tmp_path, config([account("http://127.0.0.1:1")]))
+    command = f"{sys.executable} -m exporter check --config.file=config.yaml >&-"
+    process = await asyncio.create_subprocess_shell(
+        command, cwd=tmp_path, env=environment({}), stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+
+
 async def test_check_accepts_a_good_configuration(tmp_path: Path) -> None:
     write_config(tmp_path, config([account("http://127.0.0.1:1")]))
     assert await run(tmp_path, "check", "--config.file=config.yaml") == (
