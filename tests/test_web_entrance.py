@@ -101,11 +101,11 @@ async def test_in_a_rush_those_who_came_first_have_their_turn_before_the_last_is
 async def test_of_too_many_who_say_nothing_the_oldest_go_however_fast_they_come() -> None:
     with contextlib.ExitStack() as callers:
         async with entered() as (_, port):
-            silent = [callers.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(600)]
+            silent = [callers.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(400)]
             _, writer = await answered(port)
             loop = asyncio.get_running_loop()
             async with asyncio.timeout(10):  # less than they may be silent for
-                for gone in silent[: 600 - 255]:
+                for gone in silent[: 400 - 255]:
                     gone.setblocking(False)  # noqa: FBT003 (the socket's own call)
                     with contextlib.suppress(ConnectionResetError):
                         assert await loop.sock_recv(gone, 1) == b""
